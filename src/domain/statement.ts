@@ -1,0 +1,63 @@
+import { type Json, canonicalJson } from '../std/canonical.ts';
+import type { FilingKind, Period } from './filing.ts';
+
+/** What a receipt states. Its member names are the contract's; its bytes on the tree are its RFC 8785 form. */
+export interface ReceiptStatement {
+  readonly iss: string;
+  readonly env: string;
+  readonly id: string;
+  readonly office: string;
+  readonly index: number;
+  readonly type: string;
+  readonly version: string;
+  readonly filer: string;
+  readonly period: Period;
+  readonly reference?: string | undefined;
+  readonly kind: FilingKind;
+  readonly supersedes?: string | undefined;
+  /** SHA-256 of the payload bytes, base64url. */
+  readonly digest: string;
+  /** The filing's leaf hash in its office's log, base64url. */
+  readonly leaf: string;
+  readonly receivedAt: string;
+}
+
+/** A receipt as it is served: enough to verify with the gateway's public keys and nothing else. */
+export interface Receipt {
+  readonly statement: ReceiptStatement;
+  /** base64url, 16 bytes: opens the commitment in `statement.leaf`. */
+  readonly salt: string;
+  /** RFC 6962 inclusion path of the statement in its tick's tree, base64url each. */
+  readonly path: readonly string[];
+  readonly leafIndex: number;
+  readonly treeSize: number;
+  /** Compact JWS over {@link TickRoot}. */
+  readonly signature: string;
+}
+
+/** The payload of a tick's one signature. */
+export interface TickRoot {
+  readonly root: string;
+  readonly treeSize: number;
+  readonly at: string;
+  readonly iss: string;
+}
+
+/** The public face of an entry in an office's log; everything personal is behind `commit`. */
+export interface LeafInput {
+  readonly v: 1;
+  readonly id: string;
+  readonly office: string;
+  readonly index: number;
+  readonly receivedAt: string;
+  /** `SHA-256(salt || payload bytes)`, base64url. */
+  readonly commit: string;
+}
+
+export function statementText(statement: ReceiptStatement): string {
+  return canonicalJson(statement as unknown as Json);
+}
+
+export function leafInputText(input: LeafInput): string {
+  return canonicalJson(input as unknown as Json);
+}

@@ -1,0 +1,45 @@
+/** Where the time comes from. Every part takes it as an argument, so that tests can turn it. */
+export interface Clock {
+  /** Milliseconds since 1970-01-01T00:00:00Z. */
+  now(): number;
+  /** Milliseconds from an arbitrary origin; never runs backwards. For durations only. */
+  monotonic(): number;
+}
+
+export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
+
+/** RFC 3339, UTC, milliseconds: the only form of time on the wire. */
+export function formatInstant(epochMs: number): string {
+  return new Date(epochMs).toISOString();
+}
+
+/** Milliseconds since the epoch, or undefined when `text` is not RFC 3339 with a zone. */
+export function parseInstant(text: string): number | undefined {
+  if (!/^\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d(:?\d\d)?)$/.test(text)) return undefined;
+  const iso = text.replace(' ', 'T').replace(/([+-]\d\d)$/, '$1:00');
+  const epochMs = Date.parse(iso);
+  return Number.isNaN(epochMs) ? undefined : epochMs;
+}
+
+/** A calendar date, `YYYY-MM-DD`. Which zone it is in is the caller's matter; the gateway's dates are Asia/Shanghai. */
+export type PlainDate = string;
+
+/** China has had one zone without daylight saving since 1992; the gateway knows no earlier filings. */
+const SHANGHAI_OFFSET_MS = 8 * 3_600_000;
+
+/** The date in Asia/Shanghai at an instant. */
+export function shanghaiDate(epochMs: number): PlainDate {
+  return new Date(epochMs + SHANGHAI_OFFSET_MS).toISOString().slice(0, 10);
+}
+
+/** The first instant of a date in Asia/Shanghai, in milliseconds since the epoch. */
+export function shanghaiMidnight(date: PlainDate): number {
+  return Date.parse(`${date}T00:00:00Z`) - SHANGHAI_OFFSET_MS;
+}
+
+/** True for an existing calendar date in the form `YYYY-MM-DD`, years 1900 to 2999. */
+export function isPlainDate(text: string): boolean {
+  if (!/^(19|2\d)\d\d-\d\d-\d\d$/.test(text)) return false;
+  const epochMs = Date.parse(`${text}T00:00:00Z`);
+  return !Number.isNaN(epochMs) && new Date(epochMs).toISOString().slice(0, 10) === text;
+}
