@@ -1,0 +1,263 @@
+import { randomUUID } from 'node:crypto';
+import type { Sql, TransactionSql } from 'postgres';
+import { filingId, laneOf } from '../domain/filing.ts';
+import type { FilingRecord, ManifestRecord } from '../domain/filing-record.ts';
+import { merkleTree } from '../log/merkle.ts';
+import type { Database } from '../storage/db.ts';
+import { classifyFailure, isUniqueViolation } from '../storage/failures.ts';
+import {
+  findByKeys,
+  growHeads,
+  insertFilings,
+  insertManifest,
+  insertTick,
+  lockHeads,
+  type OfficeHead,
+  type OfficePosition,
+  type StandingFiling,
+} from '../storage/filings.ts';
+import { transaction } from '../storage/transaction.ts';
+import { sha256 } from '../std/bytes.ts';
+import type { Clock } from '../std/clock.ts';
+import { assert, GatewayError } from '../std/errors.ts';
+import type { Logger } from '../std/telemetry.ts';
+import { commitment, type Issuer, newSalt, officeLeaf, type ReceiptSigner, SignedTick, signTick, statementLeaf, statementOf } from './receipt.ts';
+
+/** A filing that has passed every check: all that its row needs but what the tick decides. */
+export interface CheckedFiling
+  extends Omit<FilingRecord, 'lane' | 'index' | 'salt' | 'leaf' | 'tick' | 'manifest'> {
+  /** Offices whose heads are locked with it: all that could hold a filing of the same key. Includes its own. */
+  readonly candidates: readonly string[];
+  readonly payload: Buffer;
+  readonly manifest?: (ManifestRecord & { readonly line: number }) | undefined;
+}
+
+/** What became of one filing. */
+export type CommitOutcome =
+  | { readonly kind: 'stored'; readonly record: FilingRecord; readonly tick: SignedTick }
+  /** The key was taken: by the same content (a replay) or by other content (a conflict). The caller compares digests. */
+  | { readonly kind: 'standing'; readonly filing: StandingFiling }
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+export interface CommitContext {
+  readonly db: Database;
+  readonly lanes: number;
+  readonly clock: Clock;
+  readonly signer: ReceiptSigner;
+  readonly issuer: Issuer;
+  readonly log: Logger;
+  /** How long a tick may take before its senders are told to come again. */
+  readonly tickMs: number;
+  /** How long to look for rows whose COMMIT got no answer. */
+  readonly lookupMs: number;
+}
+
+/**
+ * Commits one tick: all of its filings in one transaction with one fsync, then one outcome each.
+ *
+ * A tick that the database refuses for its content is halved until the filing at fault stands alone, so one bad row
+ * never fails its neighbours. A tick that fails for another reason fails whole, and is safe to send again.
+ */
+export async function commitTick(ctx: CommitContext, filings: readonly CheckedFiling[], again = false): Promise<CommitOutcome[]> {
+  const attempt = new TickAttempt(ctx, filings);
+  try {
+    return await attempt.run();
+  } catch (error) {
+    // Two offices of one filer can race when a registration is seconds old; the second look finds the first's row.
+    if (isUniqueViolation(error) && !again) return await commitTick(ctx, filings, true);
+    const failure = classifyFailure(error);
+    if (attempt.commitSent && failure !== undefined) return await attempt.resolveUnknown(failure);
+    if (failure !== undefined) throw new GatewayError(failure, { retryAfterSeconds: 1, cause: error });
+    if (filings.length === 1) return [{ kind: 'failed', error }];
+    const middle = filings.length >> 1;
+    const left = await commitTick(ctx, filings.slice(0, middle));
+    return [...left, ...(await commitTick(ctx, filings.slice(middle)))];
+  }
+}
+
+/** The database has not answered in time, though the connection stands. Classified like a lost connection. */
+class DatabaseSilent extends Error {
+  readonly code = 'ETIMEDOUT';
+}
+
+class TickAttempt {
+  readonly #ctx: CommitContext;
+  readonly #filings: readonly CheckedFiling[];
+  readonly #id = randomUUID();
+  #outcomes: CommitOutcome[] = [];
+  /** Its senders were told to come again: nothing more is written for them. */
+  #abandoned = false;
+  /** True from the moment in which the database may have committed, whatever we hear of it. */
+  commitSent = false;
+
+  constructor(ctx: CommitContext, filings: readonly CheckedFiling[]) {
+    this.#ctx = ctx;
+    this.#filings = filings;
+  }
+
+  /** COMMIT, inside `transaction`, is the commit point: before it nothing is visible, after it nobody can undo. */
+  async run(): Promise<CommitOutcome[]> {
+    const { tickMs } = this.#ctx;
+    let timer: NodeJS.Timeout | undefined;
+    const silence = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => {
+        this.#abandoned = true;
+        reject(new DatabaseSilent());
+      }, tickMs);
+    });
+    const running = this.#commit();
+    running.catch(() => undefined); // after a silence nobody else is there to hear of it
+    try {
+      await Promise.race([running, silence]);
+    } finally {
+      clearTimeout(timer);
+    }
+    return this.#outcomes;
+  }
+
+  async #commit(): Promise<void> {
+    await transaction(this.#ctx.db.sql, async (tx) => {
+      const [heads, standing] = await this.#lockAndLook(tx);
+      const fresh = this.#assign(heads, standing);
+      if (this.#abandoned) throw new DatabaseSilent();
+      if (fresh.length > 0) await this.#write(tx, heads, fresh);
+      if (this.#abandoned) throw new DatabaseSilent();
+      this.commitSent = true;
+    });
+  }
+
+  /** Sent together: the second statement begins, and takes its snapshot, when the first holds the locks. */
+  async #lockAndLook(tx: TransactionSql): Promise<[Map<string, OfficeHead>, Map<string, StandingFiling>]> {
+    const { lanes } = this.#ctx;
+    const offices = new Map<string, OfficePosition>();
+    const keys: { lane: number; key: Buffer }[] = [];
+    for (const filing of this.#filings) {
+      const keyLanes = new Set<number>();
+      for (const office of filing.candidates) {
+        const lane = laneOf(office, lanes);
+        offices.set(office, { lane, office });
+        keyLanes.add(lane);
+      }
+      for (const lane of keyLanes) keys.push({ lane, key: filing.key });
+    }
+    const [heads, standing] = await Promise.all([lockHeads(tx, [...offices.values()]), findByKeys(tx, keys)]);
+    assert(heads.length === offices.size, 'every office has a head');
+    return [
+      new Map(heads.map((head) => [head.office, head])),
+      new Map(standing.map((filing) => [filing.key.toString('latin1'), filing])),
+    ];
+  }
+
+  /** Gives the filings that are new the next indexes of their offices, in the order in which they arrived. */
+  #assign(heads: Map<string, OfficeHead>, standing: Map<string, StandingFiling>): FilingRecord[] {
+    const fresh: FilingRecord[] = [];
+    const freshOf: (FilingRecord | undefined)[] = [];
+    const tickLane = laneOf((this.#filings[0] as CheckedFiling).office, this.#ctx.lanes);
+    for (const filing of this.#filings) {
+      const key = filing.key.toString('latin1');
+      const head = heads.get(filing.office);
+      assert(head !== undefined, 'the head of the filing\'s office is locked');
+      if (standing.has(key)) {
+        freshOf.push(undefined);
+        continue;
+      }
+      // receivedAt never runs backwards in an office, whatever the clocks of several gateways do.
+      const receivedAt = Math.max(filing.receivedAt, head.receivedAt);
+      const record = newRecord(filing, { lane: head.lane, index: head.size, receivedAt }, { lane: tickLane, id: this.#id, leafIndex: fresh.length });
+      heads.set(filing.office, { ...head, size: head.size + 1, receivedAt });
+      standing.set(key, { ...record, tick: this.#id });
+      fresh.push(record);
+      freshOf.push(record);
+    }
+    this.#outcomes = this.#outcomesOf(fresh, freshOf, standing);
+    return fresh;
+  }
+
+  #outcomesOf(
+    fresh: readonly FilingRecord[],
+    freshOf: readonly (FilingRecord | undefined)[],
+    standing: ReadonlyMap<string, StandingFiling>,
+  ): CommitOutcome[] {
+    const tick = fresh.length > 0 ? this.#sign(fresh) : undefined;
+    return this.#filings.map((filing, i) => {
+      const record = freshOf[i];
+      if (record !== undefined && tick !== undefined) return { kind: 'stored', record, tick };
+      const found = standing.get(filing.key.toString('latin1'));
+      assert(found !== undefined, 'a filing is new or stands already');
+      return { kind: 'standing', filing: found };
+    });
+  }
+
+  #leaves: Buffer[] = [];
+  #signature = '';
+  #signedAt = 0;
+
+  #sign(fresh: readonly FilingRecord[]): SignedTick {
+    const { signer, issuer, clock } = this.#ctx;
+    this.#leaves = fresh.map((record) => statementLeaf(statementOf(record, issuer)));
+    const tree = merkleTree(sha256, this.#leaves);
+    this.#signedAt = clock.now();
+    this.#signature = signTick(signer, issuer, tree, this.#signedAt);
+    return new SignedTick(tree, this.#signature, issuer);
+  }
+
+  async #write(tx: TransactionSql, heads: ReadonlyMap<string, OfficeHead>, fresh: readonly FilingRecord[]): Promise<void> {
+    const grown = new Set(fresh.map((record) => record.office));
+    const tickLane = (fresh[0] as FilingRecord).tick.lane;
+    const tick = { lane: tickLane, id: this.#id, at: this.#signedAt, leaves: Buffer.concat(this.#leaves), signature: this.#signature };
+    await Promise.all([
+      insertFilings(tx, fresh),
+      insertTick(tx, tick),
+      growHeads(tx, [...heads.values()].filter((head) => grown.has(head.office))),
+      ...this.#manifests(fresh).map(({ lane, manifest }) => insertManifest(tx, lane, manifest)),
+    ]);
+  }
+
+  #manifests(fresh: readonly FilingRecord[]): { lane: number; manifest: ManifestRecord }[] {
+    const wanted = new Map<string, { lane: number; manifest: ManifestRecord }>();
+    const byId = new Map(this.#filings.flatMap((f) => (f.manifest === undefined ? [] : [[f.manifest.id, f.manifest] as const])));
+    for (const { lane, manifest: position } of fresh) {
+      const manifest = position && byId.get(position.id);
+      if (manifest !== undefined) wanted.set(`${lane}.${manifest.id}`, { lane, manifest });
+    }
+    return [...wanted.values()];
+  }
+
+  /**
+   * COMMIT was sent and its answer never came. The rows say what happened: a transaction is all or nothing, so one of
+   * its filings stands for all. Until a row is seen nobody is told 2xx, and nobody is told that nothing was stored.
+   */
+  async resolveUnknown(failure: 'unavailable'): Promise<CommitOutcome[]> {
+    const stored = this.#outcomes.find((outcome) => outcome.kind === 'stored');
+    if (stored?.kind !== 'stored') throw new GatewayError(failure, { retryAfterSeconds: 1 });
+    const { key, lane } = stored.record;
+    const deadline = this.#ctx.clock.monotonic() + this.#ctx.lookupMs;
+    while (this.#ctx.clock.monotonic() < deadline) {
+      const found = await findTick(this.#ctx.db.sql, lane, key);
+      if (found === this.#id) return this.#outcomes;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    this.#ctx.log.warn({ tick: this.#id, filing: filingId(stored.record.office, stored.record.index) }, 'outcome of COMMIT unknown');
+    throw new GatewayError('outcome-unknown', { retryAfterSeconds: 1 });
+  }
+}
+
+async function findTick(sql: Sql, lane: number, key: Buffer): Promise<string | undefined> {
+  try {
+    return (await findByKeys(sql, [{ lane, key }]))[0]?.tick;
+  } catch (error) {
+    if (classifyFailure(error) === undefined) throw error;
+    return undefined;
+  }
+}
+
+function newRecord(
+  filing: CheckedFiling,
+  place: { readonly lane: number; readonly index: number; readonly receivedAt: number },
+  tick: FilingRecord['tick'],
+): FilingRecord {
+  const { candidates: _, payload, manifest, ...facts } = filing;
+  const salt = newSalt();
+  const leaf = officeLeaf({ office: filing.office, index: place.index, receivedAt: place.receivedAt }, commitment(salt, payload));
+  return { ...facts, ...place, salt, leaf, tick, manifest: manifest && { id: manifest.id, line: manifest.line } };
+}

@@ -1,0 +1,170 @@
+import type { Clock } from '../std/clock.ts';
+import { GatewayError, assert } from '../std/errors.ts';
+
+export interface PoolOptions<Item, Outcome> {
+  /** Commits the items of one tick; one outcome for each, in their order. A rejection is every item's outcome. */
+  readonly flush: (items: readonly Item[]) => Promise<readonly Outcome[]>;
+  readonly clock: Clock;
+  /** Filings between admission and answer, and the bytes of their requests. */
+  readonly maxItems: number;
+  readonly maxBytes: number;
+  readonly maxTickItems: number;
+  readonly maxTickBytes: number;
+  /** How long an item may wait for its tick to begin, and a tick to end, before its sender is told to come again. */
+  readonly maxWaitMs: number;
+}
+
+interface Waiter<Item, Outcome> {
+  readonly item: Item;
+  readonly bytes: number;
+  readonly since: number;
+  settled: boolean;
+  readonly resolve: (outcome: Outcome) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** A place in the pool, taken before the signature is verified and given back when the sender has its answer. */
+export interface Place {
+  leave(): void;
+}
+
+/**
+ * Group commit. While one tick is being committed the next one collects; a tick ends when its flush ends, so low load
+ * waits for no timer and high load makes large ticks. Knows nothing of what an item is or where it goes.
+ */
+export class Pool<Item, Outcome> {
+  readonly #options: PoolOptions<Item, Outcome>;
+  #waiting: Waiter<Item, Outcome>[] = [];
+  #flushing: readonly Waiter<Item, Outcome>[] | undefined;
+  #flushingSince = 0;
+  #items = 0;
+  #bytes = 0;
+  #sweeper: NodeJS.Timeout | undefined;
+  #idle: (() => void)[] = [];
+  #room: (() => void)[] = [];
+
+  constructor(options: PoolOptions<Item, Outcome>) {
+    this.#options = options;
+  }
+
+  /** Undefined when the pool is full: the answer is then 503, at the cost of no signature check. */
+  tryEnter(bytes: number): Place | undefined {
+    const { maxItems, maxBytes } = this.#options;
+    if (this.#items >= maxItems || (this.#bytes + bytes > maxBytes && this.#items > 0)) return undefined;
+    this.#items += 1;
+    this.#bytes += bytes;
+    let left = false;
+    return {
+      leave: () => {
+        if (left) return;
+        left = true;
+        this.#items -= 1;
+        this.#bytes -= bytes;
+        this.#wake();
+      },
+    };
+  }
+
+  /** Waits for a place instead of being refused: for uploads, which can be slowed down by not reading on. */
+  async enter(bytes: number): Promise<Place> {
+    for (;;) {
+      const place = this.tryEnter(bytes);
+      if (place !== undefined) return place;
+      await new Promise<void>((resolve) => this.#room.push(resolve));
+    }
+  }
+
+  /** Settles when the item's tick has been committed, or not. */
+  submit(item: Item, bytes: number): Promise<Outcome> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ item, bytes, since: this.#options.clock.monotonic(), settled: false, resolve, reject });
+      this.#sweeper ??= setInterval(() => this.#ageOut(), 250).unref();
+      if (this.#flushing === undefined) this.#beginTick();
+    });
+  }
+
+  /** Filings between admission and answer. */
+  get size(): number {
+    return this.#items;
+  }
+
+  /** Resolves once nothing waits and nothing is being committed. */
+  drained(): Promise<void> {
+    if (this.#flushing === undefined && this.#waiting.length === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #beginTick(): void {
+    const tick = this.#takeTick();
+    if (tick.length === 0) {
+      this.#rest();
+      return;
+    }
+    this.#flushing = tick;
+    this.#flushingSince = this.#options.clock.monotonic();
+    this.#options
+      .flush(tick.map((waiter) => waiter.item))
+      .then(
+        (outcomes) => {
+          assert(outcomes.length === tick.length, 'a tick has one outcome for each of its items');
+          tick.forEach((waiter, i) => {
+            settle(waiter, () => waiter.resolve(outcomes[i] as Outcome));
+          });
+        },
+      )
+      .catch((error: unknown) => {
+        for (const waiter of tick) settle(waiter, () => waiter.reject(error));
+      })
+      .finally(() => {
+        this.#flushing = undefined;
+        this.#beginTick();
+      });
+  }
+
+  #takeTick(): Waiter<Item, Outcome>[] {
+    const { maxTickItems, maxTickBytes } = this.#options;
+    let count = 0;
+    for (let bytes = 0; count < this.#waiting.length && count < maxTickItems; count++) {
+      bytes += (this.#waiting[count] as Waiter<Item, Outcome>).bytes;
+      if (bytes > maxTickBytes && count > 0) break;
+    }
+    return this.#waiting.splice(0, count);
+  }
+
+  /** A database that says nothing must not keep senders waiting: what waits too long is answered. */
+  #ageOut(): void {
+    const { clock, maxWaitMs } = this.#options;
+    const now = clock.monotonic();
+    const kept = this.#waiting.filter((waiter) => now - waiter.since <= maxWaitMs);
+    if (kept.length < this.#waiting.length) {
+      const aged = this.#waiting.filter((waiter) => now - waiter.since > maxWaitMs);
+      this.#waiting = kept;
+      // Never begun, so certainly not stored.
+      for (const waiter of aged) settle(waiter, () => waiter.reject(new GatewayError('unavailable', { retryAfterSeconds: 2 })));
+    }
+    if (this.#flushing !== undefined && now - this.#flushingSince > maxWaitMs) {
+      for (const waiter of this.#flushing) {
+        settle(waiter, () => waiter.reject(new GatewayError('outcome-unknown', { retryAfterSeconds: 2 })));
+      }
+    }
+  }
+
+  #rest(): void {
+    clearInterval(this.#sweeper);
+    this.#sweeper = undefined;
+    const idle = this.#idle;
+    this.#idle = [];
+    for (const resolve of idle) resolve();
+  }
+
+  #wake(): void {
+    const next = this.#room.shift();
+    if (next !== undefined) next();
+  }
+}
+
+function settle<Item, Outcome>(waiter: Waiter<Item, Outcome>, act: () => void): void {
+  if (waiter.settled) return;
+  waiter.settled = true;
+  act();
+}

@@ -1,0 +1,131 @@
+import { type KeyObject, randomBytes, verify as cryptoVerify } from 'node:crypto';
+import { canonicalJson, type Json } from '../std/canonical.ts';
+import { sha256, toBase64url } from '../std/bytes.ts';
+import { formatInstant } from '../std/clock.ts';
+import { assert } from '../std/errors.ts';
+import { filingId } from '../domain/filing.ts';
+import type { FilingRecord, TickRecord } from '../domain/filing-record.ts';
+import { leafInputText, type Receipt, type ReceiptStatement, statementText, type TickRoot } from '../domain/statement.ts';
+import { leafHash, type MerkleTree, merkleTree, verifyInclusion } from '../log/merkle.ts';
+
+const HASH_BYTES = 32;
+export const SALT_BYTES = 16;
+
+/** The gateway's own key, as far as receipts need it. */
+export interface ReceiptSigner {
+  readonly publicKey: KeyObject;
+  signCompact(header: { readonly typ: string }, payloadText: string): string;
+}
+
+/** Who issues receipts: part of every statement. */
+export interface Issuer {
+  readonly iss: string;
+  readonly env: string;
+}
+
+/** SHA-256(salt || payload bytes): says which bytes were filed without saying anything about them. */
+export function commitment(salt: Buffer, payload: Uint8Array): Buffer {
+  return sha256(Buffer.concat([salt, payload]));
+}
+
+export function newSalt(): Buffer {
+  return randomBytes(SALT_BYTES);
+}
+
+/** The filing's leaf hash in its office's log. */
+export function officeLeaf(position: { office: string; index: number; receivedAt: number }, commit: Buffer): Buffer {
+  const { office, index } = position;
+  const receivedAt = formatInstant(position.receivedAt);
+  const text = leafInputText({ v: 1, id: filingId(office, index), office, index, receivedAt, commit: toBase64url(commit) });
+  return asBuffer(leafHash(sha256, Buffer.from(text)));
+}
+
+export function statementOf(record: FilingRecord, issuer: Issuer): ReceiptStatement {
+  return {
+    iss: issuer.iss,
+    env: issuer.env,
+    id: filingId(record.office, record.index),
+    office: record.office,
+    index: record.index,
+    type: record.type,
+    version: record.version,
+    filer: record.filer,
+    period: record.period,
+    reference: record.reference,
+    kind: record.kind,
+    supersedes: record.supersedes,
+    digest: toBase64url(record.digest),
+    leaf: toBase64url(record.leaf),
+    receivedAt: formatInstant(record.receivedAt),
+  };
+}
+
+export function statementLeaf(statement: ReceiptStatement): Buffer {
+  return asBuffer(leafHash(sha256, Buffer.from(statementText(statement))));
+}
+
+/** Signs a tick once for all of its filings. `id` is the tick's row. */
+export function signTick(signer: ReceiptSigner, issuer: Issuer, tree: MerkleTree, at: number): string {
+  const root: TickRoot = { root: toBase64url(tree.root), treeSize: tree.size, at: formatInstant(at), iss: issuer.iss };
+  const signature = signer.signCompact({ typ: 'receipt+jws' }, canonicalJson(root as unknown as Json));
+  assert(signatureHolds(signature, signer.publicKey), 'the gateway verifies its own tick signature');
+  return signature;
+}
+
+/** True when a compact Ed25519 JWS of the gateway verifies. */
+function signatureHolds(signature: string, key: KeyObject): boolean {
+  const end = signature.lastIndexOf('.');
+  return cryptoVerify(null, Buffer.from(signature.slice(0, end)), key, Buffer.from(signature.slice(end + 1), 'base64url'));
+}
+
+/** What a tick's signature says. It was signed by us; it is decoded, not trusted anew. */
+export function tickRoot(signature: string): TickRoot {
+  const payload = signature.slice(signature.indexOf('.') + 1, signature.lastIndexOf('.'));
+  return JSON.parse(Buffer.from(payload, 'base64url').toString()) as TickRoot;
+}
+
+/** A tick that has been signed and can make the receipts of its filings. */
+export class SignedTick {
+  readonly #tree: MerkleTree;
+  readonly #signature: string;
+  readonly #issuer: Issuer;
+  readonly #root: Buffer;
+
+  constructor(tree: MerkleTree, signature: string, issuer: Issuer) {
+    this.#tree = tree;
+    this.#signature = signature;
+    this.#issuer = issuer;
+    this.#root = Buffer.from(tickRoot(signature).root, 'base64url');
+  }
+
+  /** From its row. The issuer is the one that the tick was signed with, whatever the gateway's is today. */
+  static fromRecord(record: TickRecord, env: string): SignedTick {
+    const leaves: Buffer[] = [];
+    for (let at = 0; at < record.leaves.length; at += HASH_BYTES) leaves.push(record.leaves.subarray(at, at + HASH_BYTES));
+    return new SignedTick(merkleTree(sha256, leaves), record.signature, { iss: tickRoot(record.signature).iss, env });
+  }
+
+  /**
+   * The receipt of one filing: the same bytes whenever it is made, because everything in it is stored. Recomputes the
+   * statement's leaf and checks its path against the signed root before anyone else can.
+   */
+  receipt(record: FilingRecord): Receipt {
+    const statement = statementOf(record, this.#issuer);
+    const path = this.#tree.path(record.tick.leafIndex);
+    const { leafIndex } = record.tick;
+    const proof = { leaf: statementLeaf(statement), index: leafIndex, size: this.#tree.size, path, root: this.#root };
+    assert(verifyInclusion(sha256, proof), 'a receipt verifies before it leaves');
+    return {
+      statement,
+      salt: toBase64url(record.salt),
+      path: path.map(toBase64url),
+      leafIndex,
+      treeSize: this.#tree.size,
+      signature: this.#signature,
+    };
+  }
+}
+
+function asBuffer(bytes: Uint8Array): Buffer {
+  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}

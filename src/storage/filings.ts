@@ -1,0 +1,151 @@
+import type { Sql, TransactionSql } from 'postgres';
+import type { FilingRecord, ManifestRecord, TickRecord } from '../domain/filing-record.ts';
+import { formatInstant, parseInstant } from '../std/clock.ts';
+import { assert } from '../std/errors.ts';
+
+// The statements of the commit. Everything here runs inside one transaction that holds the heads' row locks.
+
+export interface OfficePosition {
+  readonly lane: number;
+  readonly office: string;
+}
+
+export interface OfficeHead extends OfficePosition {
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly receivedAt: number;
+}
+
+/** Locks the heads in the order of their offices, so that no two ticks can wait for each other in a circle. */
+export async function lockHeads(tx: TransactionSql, offices: readonly OfficePosition[]): Promise<OfficeHead[]> {
+  const rows = await tx<{ lane: number; office: string; size: number; received_at: string }[]>`
+    SELECT h.lane, h.office, h.size, h.received_at
+    FROM office_head h
+    JOIN unnest(${lanesOf(offices)}::smallint[], ${offices.map((o) => o.office)}::text[]) AS want (lane, office)
+      ON h.lane = want.lane AND h.office = want.office
+    ORDER BY h.office
+    FOR UPDATE OF h`;
+  return rows.map((row) => ({ lane: row.lane, office: row.office, size: row.size, receivedAt: instant(row.received_at) }));
+}
+
+export interface KeyInLane {
+  readonly lane: number;
+  readonly key: Buffer;
+}
+
+/** What identifies a filing that stands under a key. */
+export interface StandingFiling {
+  readonly lane: number;
+  readonly office: string;
+  readonly index: number;
+  readonly key: Buffer;
+  readonly digest: Buffer;
+  readonly receivedAt: number;
+  readonly tick: string;
+}
+
+/**
+ * The filings that stand under these keys. The lateral subquery makes the planner look each key up in the unique
+ * index; as a plain join it may hash the whole table while statistics are young.
+ */
+export async function findByKeys(sql: Sql | TransactionSql, keys: readonly KeyInLane[]): Promise<StandingFiling[]> {
+  const rows = await sql<{ lane: number; office: string; idx: number; key: Buffer; digest: Buffer; received_at: string; tick: string }[]>`
+    SELECT f.lane, f.office, f.idx, f.key, f.digest, f.received_at, f.tick
+    FROM unnest(${lanesOf(keys)}::smallint[], ${keys.map((k) => k.key)}::bytea[]) AS want (lane, key),
+    LATERAL (SELECT * FROM filing WHERE filing.lane = want.lane AND filing.key = want.key LIMIT 1) AS f`;
+  return rows.map((row) => ({
+    lane: row.lane,
+    office: row.office,
+    index: row.idx,
+    key: row.key,
+    digest: row.digest,
+    receivedAt: instant(row.received_at),
+    tick: row.tick,
+  }));
+}
+
+const FILING_COLUMNS = [
+  'lane', 'office', 'idx', 'key', 'type', 'version', 'filer', 'period_from', 'period_to', 'reference', 'kind', 'supersedes',
+  'received_at', 'late', 'warnings', 'digest', 'salt', 'leaf', 'tick_lane', 'tick', 'tick_leaf', 'kid', 'content',
+  'manifest', 'manifest_line',
+] as const; // biome-ignore format: one list, read as a table
+
+/** Rows in one statement. Powers of two, so that any count is a few statements from a small, prepared set. */
+const LARGEST_INSERT = 256;
+
+/** Inserts the rows of a tick; the statements are sent together, without waiting for each other. */
+export async function insertFilings(tx: TransactionSql, filings: readonly FilingRecord[]): Promise<void> {
+  const sent: Promise<unknown>[] = [];
+  for (let start = 0; start < filings.length; ) {
+    const count = chunkSize(filings.length - start);
+    const parameters: unknown[] = [];
+    for (let i = start; i < start + count; i++) pushFiling(parameters, filings[i] as FilingRecord);
+    sent.push(tx.unsafe(insertStatement(count), parameters as never[], { prepare: true }));
+    start += count;
+  }
+  await Promise.all(sent);
+}
+
+function chunkSize(left: number): number {
+  return left >= LARGEST_INSERT ? LARGEST_INSERT : 2 ** Math.floor(Math.log2(left));
+}
+
+const insertStatements = new Map<number, string>();
+
+function insertStatement(rows: number): string {
+  let statement = insertStatements.get(rows);
+  if (statement === undefined) {
+    const width = FILING_COLUMNS.length;
+    const values = Array.from({ length: rows }, (_, row) => {
+      const places = FILING_COLUMNS.map((_, column) => `$${row * width + column + 1}`);
+      return `(${places.join(',')})`;
+    });
+    statement = `INSERT INTO filing (${FILING_COLUMNS.join(',')}) VALUES ${values.join(',')}`;
+    insertStatements.set(rows, statement);
+  }
+  return statement;
+}
+
+function pushFiling(parameters: unknown[], f: FilingRecord): void {
+  const before = parameters.length;
+  parameters.push(f.lane, f.office, f.index, f.key, f.type, f.version, f.filer, f.period.from, f.period.to);
+  parameters.push(f.reference ?? null, f.kind, f.supersedes ?? null, formatInstant(f.receivedAt), f.late);
+  parameters.push(f.warnings.length === 0 ? null : f.warnings, f.digest, f.salt, f.leaf);
+  parameters.push(f.tick.lane, f.tick.id, f.tick.leafIndex, f.kid, f.content);
+  parameters.push(f.manifest?.id ?? null, f.manifest?.line ?? null);
+  assert(parameters.length - before === FILING_COLUMNS.length, 'one parameter a column');
+}
+
+export async function insertTick(tx: TransactionSql, tick: TickRecord): Promise<void> {
+  await tx`
+    INSERT INTO tick (lane, id, at, leaves, signature)
+    VALUES (${tick.lane}, ${tick.id}, ${formatInstant(tick.at)}, ${tick.leaves}, ${tick.signature})`;
+}
+
+/** Idempotent: the id is derived from the manifest's bytes, and several ticks may carry lines of one upload. */
+export async function insertManifest(tx: TransactionSql, lane: number, manifest: ManifestRecord): Promise<void> {
+  await tx`
+    INSERT INTO manifest (lane, id, jws, leaves)
+    VALUES (${lane}, ${manifest.id}, ${manifest.jws}, ${manifest.leaves})
+    ON CONFLICT (lane, id) DO NOTHING`;
+}
+
+export async function growHeads(tx: TransactionSql, heads: readonly OfficeHead[]): Promise<void> {
+  const grown = await tx`
+    UPDATE office_head h SET size = v.size, received_at = v.received_at, txid = pg_current_xact_id()
+    FROM unnest(${lanesOf(heads)}::smallint[], ${heads.map((h) => h.office)}::text[],
+      ${heads.map((h) => h.size)}::bigint[], ${heads.map((h) => formatInstant(h.receivedAt))}::timestamptz[])
+      AS v (lane, office, size, received_at)
+    WHERE h.lane = v.lane AND h.office = v.office`;
+  assert(grown.count === heads.length, 'every locked head is advanced');
+}
+
+function lanesOf(rows: readonly { readonly lane: number }[]): number[] {
+  return rows.map((row) => row.lane);
+}
+
+function instant(text: string): number {
+  const epochMs = parseInstant(text);
+  assert(epochMs !== undefined, 'PostgreSQL writes instants with a zone');
+  return epochMs;
+}
