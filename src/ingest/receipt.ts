@@ -67,7 +67,7 @@ export function statementLeaf(statement: ReceiptStatement): Buffer {
 /** Signs a tick once for all of its filings. `id` is the tick's row. */
 export function signTick(signer: ReceiptSigner, issuer: Issuer, tree: MerkleTree, at: number): string {
   const root: TickRoot = { root: toBase64url(tree.root), treeSize: tree.size, at: formatInstant(at), iss: issuer.iss };
-  const signature = signer.signCompact({ typ: 'receipt+jws' }, canonicalJson(root as unknown as Json));
+  const signature = signer.signCompact({ typ: 'tick+jws' }, canonicalJson(root as unknown as Json));
   assert(signatureHolds(signature, signer.publicKey), 'the gateway verifies its own tick signature');
   return signature;
 }

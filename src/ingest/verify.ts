@@ -30,15 +30,11 @@ export interface VerifyContext {
 }
 
 /**
- * Who signed this, and did they.
+ * Whose key a message claims to be signed with.
  * - the audience is this gateway
  * - the key id is that of a registered key
- * - the algorithm is the key's own
- * - the signature holds
- *
- * Whether the key may still be used is decided in authorize: a stranger must not learn that a key was revoked.
  */
-export async function verifySignature(ctx: VerifyContext, jws: ParsedJws): Promise<SigningKey> {
+export async function findKey(ctx: VerifyContext, jws: ParsedJws): Promise<SigningKey> {
   if (jws.header.aud !== ctx.issuer) {
     throw new GatewayError('wrong-audience', {
       detail: { zh: 'aud 不是本网关的 issuer 网址。', en: `aud is not this gateway's issuer URL.` },
@@ -47,8 +43,16 @@ export async function verifySignature(ctx: VerifyContext, jws: ParsedJws): Promi
   }
   const key = THUMBPRINT.test(jws.header.kid) ? await ctx.directory.key(jws.header.kid) : undefined;
   if (key === undefined) throw new GatewayError('unknown-key');
-  if (key.alg !== jws.header.alg || !(await holds(key, jws))) throw new GatewayError('bad-signature');
   return key;
+}
+
+/**
+ * Whether that key made the signature: the algorithm is the key's own, and the signature holds.
+ *
+ * Whether the key may still be used is decided in authorize: a stranger must not learn that a key was revoked.
+ */
+export async function verifySignature(key: SigningKey, jws: ParsedJws): Promise<void> {
+  if (key.alg !== jws.header.alg || !(await holds(key, jws))) throw new GatewayError('bad-signature');
 }
 
 /** In OpenSSL's thread pool: the event loop goes on reading requests while the other core multiplies points. */

@@ -1,0 +1,241 @@
+import { AGENCIES, filingId, type FilingPayload, laneOf } from '../domain/filing.ts';
+import { filingKey } from '../domain/filing-key.ts';
+import type { ManifestRecord } from '../domain/filing-record.ts';
+import type { Catalogue } from '../domain/filing-type.ts';
+import { checkEnvelope } from '../domain/payload.ts';
+import type { Directory, Party, PartyKind, SigningKey } from '../identity/records.ts';
+import { decodeUtf8, sha256, toBase64url } from '../std/bytes.ts';
+import { formatInstant } from '../std/clock.ts';
+import { GatewayError, type Violation } from '../std/errors.ts';
+import { parseStrictJson } from '../std/json.ts';
+import type { Metrics } from '../std/telemetry.ts';
+import type { Database } from '../storage/db.ts';
+import { loadFiling } from '../storage/filing-lookup.ts';
+import { findByKeys, type StandingFiling } from '../storage/filings.ts';
+import { authorizeFiling, authorizeSigner, type Destination } from './authorize.ts';
+import { headOfChain, historyOf } from './chain.ts';
+import type { CheckedFiling, CommitOutcome } from './commit.ts';
+import { type ParsedJws, parseCompactJws, parseFlattenedJws } from './jws.ts';
+import type { Place, Pool } from './pool.ts';
+import { SignedTick } from './receipt.ts';
+import { type Validation, validateFiling } from './validate.ts';
+import { findKey, verifySignature } from './verify.ts';
+import { type FilingView, filingView } from './view.ts';
+
+/** Keeps one party from using up what all share. */
+export interface RateLimiter {
+  /** Seconds until the party may come again, or undefined when it may now. Takes nothing. */
+  blocked(party: string, kind: PartyKind): number | undefined;
+  take(party: string, kind: PartyKind): void;
+}
+
+export interface IngestContext {
+  readonly directory: Directory;
+  readonly catalogue: () => Catalogue;
+  readonly db: Database;
+  readonly lanes: number;
+  readonly issuer: string;
+  readonly env: string;
+  readonly pool: Pool<CheckedFiling, CommitOutcome>;
+  readonly limits: RateLimiter;
+  readonly metrics: Metrics;
+}
+
+/** One JWS as it came in. */
+export interface Submission {
+  readonly content: string;
+  readonly form: 'compact' | 'flattened';
+  /** When the whole request had arrived: the legal time of filing. Milliseconds since the epoch. */
+  readonly receivedAt: number;
+}
+
+export interface Accepted {
+  readonly kind: 'stored' | 'replayed';
+  readonly filing: FilingView;
+}
+
+/**
+ * The way of a filing. Throws a GatewayError for whatever is wrong with it; returns only once the database has it on
+ * disk. The same steps serve single filings, bulk uploads and the command line.
+ */
+export async function submit(ctx: IngestContext, submission: Submission, admitted?: Place): Promise<Accepted> {
+  const place = admitted ?? admit(ctx, submission.content.length);
+  try {
+    const jws = read(submission);
+    const signer = await verify(ctx, jws, submission.receivedAt);
+    return await file(ctx, { signer, kid: jws.header.kid, payload: jws.payload, content: jws.content, receivedAt: submission.receivedAt });
+  } finally {
+    place.leave();
+  }
+}
+
+/** A payload whose signer is known: by its own JWS, or by the manifest of its bulk upload. */
+export interface SignedPayload {
+  readonly signer: Party;
+  readonly kid: string;
+  readonly payload: Buffer;
+  readonly content: string;
+  readonly receivedAt: number;
+  readonly manifest?: (ManifestRecord & { readonly line: number }) | undefined;
+}
+
+/** The steps after the signature. */
+export async function file(ctx: IngestContext, signed: SignedPayload): Promise<Accepted> {
+  const payload = parsePayload(signed.payload);
+  try {
+    const destination = await authorizeFiling(ctx, signed.signer, payload, signed.receivedAt);
+    const validation = await validate(ctx, payload, signed.receivedAt);
+    const checked = prepare(signed, payload, destination, validation);
+    const outcome = await ctx.pool.submit(checked, signed.content.length);
+    return await answer(ctx, checked, outcome);
+  } catch (error) {
+    const replay = await replayOf(ctx, signed, payload, error);
+    if (replay === undefined) throw error;
+    return replay;
+  }
+}
+
+/** Before anything is computed for it: a full gateway says so at once. */
+export function admit(ctx: Pick<IngestContext, 'pool'>, bytes: number): Place {
+  const place = ctx.pool.tryEnter(bytes);
+  if (place === undefined) throw new GatewayError('overloaded', { retryAfterSeconds: 1 });
+  return place;
+}
+
+export function read(submission: Pick<Submission, 'content' | 'form'>): ParsedJws {
+  return submission.form === 'compact' ? parseCompactJws(submission.content) : parseFlattenedJws(submission.content);
+}
+
+/** The signer, once the signature holds and its key may be used. A party over its limit costs no signature check. */
+export async function verify(ctx: IngestContext, jws: ParsedJws, receivedAt: number): Promise<Party> {
+  const key = await findKey(ctx, jws);
+  const kind = (await ctx.directory.party(key.party))?.kind ?? 'filer';
+  const retryAfterSeconds = ctx.limits.blocked(key.party, kind);
+  if (retryAfterSeconds !== undefined) throw new GatewayError('rate-limited', { retryAfterSeconds });
+  await verifySignature(key, jws);
+  ctx.limits.take(key.party, kind);
+  return await signerInForce(ctx, key, receivedAt);
+}
+
+function signerInForce(ctx: IngestContext, key: SigningKey, receivedAt: number): Promise<Party> {
+  return authorizeSigner(ctx, key, receivedAt);
+}
+
+const PAYLOAD_LIMITS = { depth: 32, values: 2_000_000 };
+
+/** Payload bytes to an envelope whose members have the right form; all that is wrong with them at once. */
+export function parsePayload(bytes: Buffer): FilingPayload {
+  const text = decodeUtf8(bytes);
+  const parsed = text === undefined ? undefined : parseStrictJson(text, PAYLOAD_LIMITS);
+  if (parsed === undefined) {
+    throw new GatewayError('malformed-json', { detail: { zh: '载荷不是 UTF-8。', en: 'The payload is not UTF-8.' } });
+  }
+  if (!parsed.ok) throw new GatewayError('malformed-json', { members: { reason: parsed.fault.reason, at: parsed.fault.at } });
+  const envelope = checkEnvelope(parsed.value);
+  if ('errors' in envelope) throw invalid(envelope.errors, 0);
+  const { payload } = envelope;
+  if (!AGENCIES.some((agency) => payload.type.startsWith(`${agency}.`))) {
+    throw invalid(
+      [
+        {
+          pointer: '/type',
+          code: 'type',
+          severity: 'error',
+          message: { zh: '没有这种申报类型；全部类型见 GET /v1/filing-types。', en: 'There is no such filing type; GET /v1/filing-types lists them.' },
+        },
+      ],
+      0,
+    );
+  }
+  return payload;
+}
+
+async function validate(ctx: IngestContext, payload: FilingPayload, receivedAt: number): Promise<Validation> {
+  const validation = await validateFiling({ catalogue: ctx.catalogue, sql: ctx.db.sql, lanes: ctx.lanes }, payload, receivedAt);
+  if (validation.errors.length > 0) throw invalid([...validation.errors, ...validation.warnings], validation.more);
+  return validation;
+}
+
+function invalid(errors: readonly Violation[], more: number): GatewayError {
+  return new GatewayError('invalid-filing', { errors, more });
+}
+
+function prepare(signed: SignedPayload, payload: FilingPayload, destination: Destination, validation: Validation): CheckedFiling {
+  const { type, filer, period, reference, kind, supersedes } = payload;
+  return {
+    office: destination.office.code,
+    candidates: destination.candidates.map((office) => office.code),
+    key: filingKey(payload),
+    type,
+    version: validation.version ?? '',
+    filer,
+    period,
+    reference,
+    kind,
+    supersedes,
+    receivedAt: signed.receivedAt,
+    late: validation.late,
+    warnings: validation.warnings,
+    digest: sha256(signed.payload),
+    payload: signed.payload,
+    kid: signed.kid,
+    content: signed.content,
+    manifest: signed.manifest,
+  };
+}
+
+async function answer(ctx: IngestContext, filing: CheckedFiling, outcome: CommitOutcome): Promise<Accepted> {
+  if (outcome.kind === 'failed') throw outcome.error;
+  if (outcome.kind === 'stored') {
+    ctx.metrics.count('filings_stored');
+    return { kind: 'stored', filing: filingView(outcome.record, outcome.tick, 'accepted') };
+  }
+  const { filing: standing } = outcome;
+  if (standing.digest.equals(filing.digest)) return await replay(ctx, standing, filing.candidates);
+  throw await conflict(ctx, filing, standing);
+}
+
+/** The original answer again. Everything in its receipt was stored, so its bytes are the same. */
+async function replay(ctx: IngestContext, standing: StandingFiling, offices: readonly string[]): Promise<Accepted> {
+  const found = await loadFiling(ctx.db.sql, standing.lane, standing.office, standing.index);
+  if (found === undefined) throw new Error('broken invariant: a filing that stands can be read');
+  const history = await historyOf({ sql: ctx.db.sql, lanes: ctx.lanes }, found.record, offices);
+  ctx.metrics.count('filings_replayed');
+  const status = history[history.length - 1]?.status ?? 'accepted';
+  return { kind: 'replayed', filing: filingView(found.record, SignedTick.fromRecord(found.tick, ctx.env), status) };
+}
+
+/** Other content under the same key. For a correction that means: what it corrects has been superseded already. */
+async function conflict(ctx: IngestContext, filing: CheckedFiling, standing: StandingFiling): Promise<GatewayError> {
+  const existing = {
+    id: filingId(standing.office, standing.index),
+    digest: toBase64url(standing.digest),
+    receivedAt: formatInstant(standing.receivedAt),
+  };
+  const members = { existing, digest: toBase64url(filing.digest) };
+  if (filing.supersedes === undefined) return new GatewayError('filing-conflict', { members });
+  const found = await loadFiling(ctx.db.sql, standing.lane, standing.office, standing.index);
+  const head = found && (await headOfChain({ sql: ctx.db.sql, lanes: ctx.lanes }, found.record, filing.candidates));
+  return new GatewayError('superseded', { members: { ...members, head: head && filingId(head.office, head.index) } });
+}
+
+/** Refusals that may have become true only after the filing was first accepted. */
+const LATER_REFUSALS = new Set(['no-mandate', 'not-registered', 'invalid-filing']);
+
+/**
+ * A lost answer costs nothing, at any time: a filing that stands is replayed even when its mandate has ended, its filer
+ * has moved or its rules have changed since.
+ */
+async function replayOf(ctx: IngestContext, signed: SignedPayload, payload: FilingPayload, error: unknown): Promise<Accepted | undefined> {
+  if (!(error instanceof GatewayError) || !LATER_REFUSALS.has(error.code)) return undefined;
+  const filer = await ctx.directory.party(payload.filer);
+  if (filer === undefined || filer.registrations.length === 0) return undefined;
+  const offices = filer.registrations.map((registration) => registration.office);
+  const key = filingKey(payload);
+  const lanes = new Set(offices.map((office) => laneOf(office, ctx.lanes)));
+  const [standing] = await findByKeys(ctx.db.sql, [...lanes].map((lane) => ({ lane, key })));
+  if (standing === undefined || !standing.digest.equals(sha256(signed.payload))) return undefined;
+  const found = await loadFiling(ctx.db.sql, standing.lane, standing.office, standing.index);
+  const wasTheirs = signed.signer.id === payload.filer || (found !== undefined && (await ctx.directory.key(found.record.kid))?.party === signed.signer.id);
+  return wasTheirs ? await replay(ctx, standing, offices) : undefined;
+}

@@ -1,0 +1,184 @@
+import type { KeyObject } from 'node:crypto';
+import { type Agency, filingId, laneOf, parseFilingId } from '../domain/filing.ts';
+import { filerPrefix, monthNumber } from '../domain/filing-key.ts';
+import type { FilingRecord } from '../domain/filing-record.ts';
+import { type Receipt, statementText } from '../domain/statement.ts';
+import { covers } from '../identity/mandates.ts';
+import type { Directory, PartyKind } from '../identity/records.ts';
+import { inclusionPath } from '../log/merkle.ts';
+import { sha256, toBase64url } from '../std/bytes.ts';
+import { type Clock, formatInstant, shanghaiDate } from '../std/clock.ts';
+import { assert, GatewayError } from '../std/errors.ts';
+import type { Database } from '../storage/db.ts';
+import { type FilingWithTick, listFilings, loadFiling, loadManifest } from '../storage/filing-lookup.ts';
+import { historyOf } from './chain.ts';
+import { SignedTick } from './receipt.ts';
+import { type FilingView, filingView } from './view.ts';
+
+export type Reader = { readonly role: 'anonymous' } | { readonly role: PartyKind; readonly party: string };
+
+export interface ReadContext {
+  readonly db: Database;
+  readonly lanes: number;
+  readonly directory: Directory;
+  readonly clock: Clock;
+  readonly env: string;
+  readonly signer: { readonly publicKey: KeyObject; signCompact(header: { readonly typ: string }, payloadText: string): string };
+}
+
+export interface FollowedFiling extends FilingView {
+  readonly history: readonly { readonly status: string; readonly at: string; readonly by?: string }[];
+}
+
+/** A filing with its status and history. Someone else's is not found, like one that is not there. */
+export async function getFiling(ctx: ReadContext, reader: Reader, id: string): Promise<FollowedFiling> {
+  return await follow(ctx, await readable(ctx, reader, id));
+}
+
+export async function getReceipt(ctx: ReadContext, reader: Reader, id: string): Promise<Receipt> {
+  const { record, tick } = await readable(ctx, reader, id);
+  return SignedTick.fromRecord(tick, ctx.env).receipt(record);
+}
+
+/** The receipt's statement as an ordinary compact JWS by the gateway's current key. */
+export async function getSignedStatement(ctx: ReadContext, reader: Reader, id: string): Promise<string> {
+  const receipt = await getReceipt(ctx, reader, id);
+  return ctx.signer.signCompact({ typ: 'receipt+jws' }, statementText(receipt.statement));
+}
+
+/** Where a filing stands, once the reader may know of it: for parts that prove things about it. */
+export async function locateFiling(ctx: ReadContext, reader: Reader, id: string): Promise<{ office: string; index: number }> {
+  const { record } = await readable(ctx, reader, id);
+  return { office: record.office, index: record.index };
+}
+
+/** What was signed, in the form in which it came. */
+export type FilingContent =
+  | { readonly form: 'compact' | 'flattened'; readonly text: string }
+  | { readonly form: 'bulk'; readonly payload: string; readonly manifest: string; readonly line: number; readonly path: readonly string[] };
+
+export async function getContent(ctx: ReadContext, reader: Reader, id: string): Promise<FilingContent> {
+  const { record } = await readable(ctx, reader, id);
+  if (record.manifest === undefined) return { form: record.content.startsWith('{') ? 'flattened' : 'compact', text: record.content };
+  const manifest = await loadManifest(ctx.db.sql, record.lane, record.manifest.id);
+  assert(manifest !== undefined, 'a bulk filing has its manifest in its lane');
+  const leaves = Array.from({ length: manifest.leaves.length / 32 }, (_, i) => manifest.leaves.subarray(i * 32, i * 32 + 32));
+  const { line } = record.manifest;
+  return {
+    form: 'bulk',
+    payload: toBase64url(Buffer.from(record.content)),
+    manifest: manifest.jws,
+    line,
+    path: inclusionPath(sha256, leaves, line).map(toBase64url),
+  };
+}
+
+export interface FilingQuery {
+  readonly filer?: string | undefined;
+  readonly type?: string | undefined;
+  readonly period?: { readonly from: string; readonly to: string } | undefined;
+  readonly reference?: string | undefined;
+  readonly digest?: Buffer | undefined;
+  readonly cursor?: string | undefined;
+  readonly limit: number;
+}
+
+export interface FilingPage {
+  readonly items: readonly FollowedFiling[];
+  readonly next: string | null;
+}
+
+/** Periods before this are not looked for when none is named: the gateway's types are younger. */
+const EARLIEST_MONTH = monthNumber('2010-01');
+
+/** A filer's filings, newest period first. Filings that the reader may not see are not in the list. */
+export async function findFilings(ctx: ReadContext, reader: Reader, query: FilingQuery): Promise<FilingPage> {
+  const filer = query.filer ?? (reader.role === 'filer' ? reader.party : undefined);
+  if (filer === undefined) {
+    throw new GatewayError('invalid-parameter', {
+      detail: { zh: '请用 filer 指明申报人。', en: 'Name the filer with the parameter filer.' },
+    });
+  }
+  const offices = await officesOf(ctx, filer);
+  const lanes = [...new Set(offices.map((office) => laneOf(office, ctx.lanes)))];
+  const latest = monthNumber(shanghaiDate(ctx.clock.now())) + 24;
+  const rows = await listFilings(ctx.db.sql, {
+    lanes,
+    tag: filerPrefix(filer, 0).subarray(2),
+    filer,
+    fromMonth: query.period === undefined ? EARLIEST_MONTH : monthNumber(query.period.from),
+    toMonth: query.period === undefined ? latest : monthNumber(query.period.to),
+    periodFrom: query.period?.from,
+    periodTo: query.period?.to,
+    type: query.type,
+    reference: query.reference,
+    digest: query.digest,
+    office: reader.role === 'office' ? reader.party : undefined,
+    after: query.cursor === undefined ? undefined : parseCursor(query.cursor),
+    limit: query.limit + 1,
+  });
+  const page = rows.slice(0, query.limit);
+  const visible: FollowedFiling[] = [];
+  for (const row of page) if (await mayRead(ctx, reader, row.record)) visible.push(await follow(ctx, row));
+  const last = page[page.length - 1];
+  return { items: visible, next: rows.length > query.limit && last !== undefined ? cursorAt(last.record) : null };
+}
+
+async function readable(ctx: ReadContext, reader: Reader, id: string): Promise<FilingWithTick> {
+  const position = parseFilingId(id);
+  const found = position && (await loadFiling(ctx.db.sql, laneOf(position.office, ctx.lanes), position.office, position.index));
+  if (found === undefined || !(await mayRead(ctx, reader, found.record))) throw new GatewayError('not-found');
+  return found;
+}
+
+/** The filer, an agent with a mandate of the filer for the type today, and the office that it was filed with. */
+async function mayRead(ctx: ReadContext, reader: Reader, record: FilingRecord): Promise<boolean> {
+  if (reader.role === 'filer') return reader.party === record.filer;
+  if (reader.role === 'office') return reader.party === record.office;
+  if (reader.role !== 'agent') return false;
+  const today = shanghaiDate(ctx.clock.now());
+  const mandates = await ctx.directory.mandates(reader.party, record.filer);
+  return mandates.some((mandate) => covers(mandate, record.type, today));
+}
+
+async function follow(ctx: ReadContext, { record, tick }: FilingWithTick): Promise<FollowedFiling> {
+  const offices = await officesOf(ctx, record.filer, record.type.slice(0, record.type.indexOf('.')) as Agency);
+  const history = await historyOf({ sql: ctx.db.sql, lanes: ctx.lanes }, record, offices);
+  const status = history[history.length - 1]?.status ?? 'accepted';
+  return {
+    ...filingView(record, SignedTick.fromRecord(tick, ctx.env), status),
+    history: history.map(({ at, ...entry }) => ({ ...entry, at: formatInstant(at) })),
+  };
+}
+
+/** Every office that the filer was ever registered in: filings may stand in any of their logs. */
+async function officesOf(ctx: ReadContext, filer: string, agency?: Agency): Promise<string[]> {
+  const party = await ctx.directory.party(filer);
+  const codes = new Set<string>();
+  for (const { office } of party?.registrations ?? []) {
+    if (agency === undefined || (await ctx.directory.office(office))?.agency === agency) codes.add(office);
+  }
+  return [...codes];
+}
+
+/** Month and key of the last filing of a page: where the next one goes on, whatever was filed in between. */
+function cursorAt(record: FilingRecord): string {
+  return toBase64url(record.key);
+}
+
+const KEY_BYTES = 40;
+
+function parseCursor(cursor: string): { month: number; key: Buffer } {
+  const key = Buffer.from(cursor, 'base64url');
+  if (key.length !== KEY_BYTES) {
+    throw new GatewayError('invalid-parameter', {
+      detail: { zh: 'cursor 应取自上一页的 next。', en: 'cursor is what the page before gave as next.' },
+    });
+  }
+  return { month: key.readUInt16BE(0), key };
+}
+
+/** Changes whenever the answer to GET changes. */
+export function entityTag(filing: FollowedFiling): string {
+  return `"${toBase64url(sha256(`${filingId(filing.office, filing.index)} ${JSON.stringify(filing.history)}`)).slice(0, 22)}"`;
+}

@@ -1,0 +1,51 @@
+import { filingId, type FilingKind, type Period } from '../domain/filing.ts';
+import type { FilingRecord } from '../domain/filing-record.ts';
+import type { Receipt } from '../domain/statement.ts';
+import { toBase64url } from '../std/bytes.ts';
+import { formatInstant } from '../std/clock.ts';
+import type { Violation } from '../std/errors.ts';
+import type { SignedTick } from './receipt.ts';
+
+/** Where a filing is on its way. `superseded` and `voided` say that a later filing replaced it. */
+export type FilingStatus = 'accepted' | 'superseded' | 'voided';
+
+/** `Filing` of the contract. */
+export interface FilingView {
+  readonly id: string;
+  readonly type: string;
+  readonly version: string;
+  readonly filer: string;
+  readonly office: string;
+  readonly index: number;
+  readonly period: Period;
+  readonly reference?: string | undefined;
+  readonly kind: FilingKind;
+  readonly supersedes?: string | undefined;
+  readonly digest: string;
+  readonly status: FilingStatus;
+  readonly receivedAt: string;
+  readonly late: boolean;
+  readonly warnings: readonly Violation[];
+  readonly receipt: Receipt;
+}
+
+export function filingView(record: FilingRecord, tick: SignedTick, status: FilingStatus): FilingView {
+  return {
+    id: filingId(record.office, record.index),
+    type: record.type,
+    version: record.version,
+    filer: record.filer,
+    office: record.office,
+    index: record.index,
+    period: record.period,
+    reference: record.reference,
+    kind: record.kind,
+    supersedes: record.supersedes,
+    digest: toBase64url(record.digest),
+    status,
+    receivedAt: formatInstant(record.receivedAt),
+    late: record.late,
+    warnings: record.warnings,
+    receipt: tick.receipt(record),
+  };
+}
