@@ -1,0 +1,329 @@
+// The SDK: everything that `import ... from 'shenbao/client'` offers. Runs in Node 20 and in browsers; needs fetch,
+// WebCrypto and TextEncoder.
+import type { FilingPayload } from '../domain/filing.ts';
+import type { Receipt } from '../domain/statement.ts';
+import type { Hash } from '../log/merkle.ts';
+import { type Clock, systemClock } from '../std/clock.ts';
+import type { Language } from '../std/text.ts';
+import { encodeLines, exchangeLines, type NumberedLine, numberLines } from './bulk.ts';
+import { ShenbaoError } from './errors.ts';
+import { payloadBytes, signFiling, signManifest } from './filing.ts';
+import type { FlattenedJws } from './jws.ts';
+import { importSigningKey, type Jwk, type Jwks, type SigningKey } from './keys.ts';
+import { joinBytes } from './ndjson.ts';
+import { OfficeLog } from './office.ts';
+import { type ReceiptOptions, type ReceiptReport, verifyReceipt } from './receipt.ts';
+import { DEFAULT_RETRY, type RetryPolicy, sleep } from './retry.ts';
+import { sha256 } from './sha256.ts';
+import { type TokenSource, tokenSource } from './token.ts';
+import { asJson, asText, type Call, createTransport, type Transport } from './transport.ts';
+import type { BulkResult, Filing, FilingQuery, Heads, ImportResult, Page, Submitted, Validation } from './types.ts';
+
+export interface ClientOptions {
+  /** Where the gateway is, such as `http://127.0.0.1:8787`. */
+  readonly gateway: string;
+  /** A private JWK, or a signer of your own. Needed to sign, and to read anything that is not public. */
+  readonly key?: Jwk | SigningKey;
+  /** The gateway's issuer URL; by default asked of the gateway once. */
+  readonly issuer?: string;
+  /** Of titles and details in errors. */
+  readonly language?: Language;
+  readonly retry?: Partial<RetryPolicy>;
+  /** Told of every attempt that will be repeated. */
+  readonly onRetry?: (error: ShenbaoError, waitMs: number) => void;
+  /** SHA-256; by default our own in TypeScript. In Node, `node:crypto`'s is faster. */
+  readonly hash?: Hash;
+  readonly fetch?: typeof fetch;
+  readonly clock?: Clock;
+  readonly random?: () => number;
+}
+
+/** A payload to be signed with the client's key, or a JWS made elsewhere (compact, flattened, or a flattened one's text). */
+export type Submission = FilingPayload | FlattenedJws | string;
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+}
+
+/** One gateway, as one party. Safe to share: it holds nothing but a token and the gateway's public keys. */
+export class ShenbaoClient {
+  readonly #transport: Transport;
+  readonly #hash: Hash;
+  readonly #key: Promise<SigningKey> | undefined;
+  readonly #clock: Clock;
+  #issuer: Promise<string> | undefined;
+  #jwks: Promise<Jwks> | undefined;
+  #tokens: Promise<TokenSource> | undefined;
+
+  constructor(options: ClientOptions) {
+    this.#clock = options.clock ?? systemClock;
+    this.#hash = options.hash ?? sha256;
+    const random = options.random ?? Math.random;
+    const policy = { ...DEFAULT_RETRY, ...options.retry };
+    const retry = { policy, clock: this.#clock, random, sleep };
+    this.#transport = createTransport({
+      base: options.gateway,
+      fetch: options.fetch ?? ((input, init) => fetch(input, init)),
+      retry: options.onRetry === undefined ? retry : { ...retry, onRetry: options.onRetry },
+      language: options.language ?? 'zh',
+    });
+    if (options.issuer !== undefined) this.#issuer = Promise.resolve(options.issuer);
+    if (options.key !== undefined) {
+      this.#key = 'sign' in options.key ? Promise.resolve(options.key) : importSigningKey(options.key);
+      // Reported where the key is used, not as an unhandled rejection.
+      this.#key.catch(() => undefined);
+    }
+  }
+
+  /** The gateway's issuer URL, which filings and token requests are addressed to. */
+  issuer(): Promise<string> {
+    this.#issuer ??= this.#remember(
+      this.#transport
+        .request<{ issuer: string }>('/.well-known/oauth-authorization-server', {}, asJson)
+        .then(({ issuer }) => issuer),
+      () => {
+        this.#issuer = undefined;
+      },
+    );
+    return this.#issuer;
+  }
+
+  /** Every public key that the gateway has ever signed with. Kept after the first call; `fresh` asks again. */
+  jwks(fresh = false): Promise<Jwks> {
+    if (fresh || this.#jwks === undefined) {
+      this.#jwks = this.#remember(this.#transport.request<Jwks>('/.well-known/jwks.json', {}, asJson), () => {
+        this.#jwks = undefined;
+      });
+    }
+    return this.#jwks;
+  }
+
+  /** A payload as a compact JWS, ready to {@link submit}; keep it if you want to send the same bytes again later. */
+  async sign(payload: FilingPayload | Uint8Array): Promise<string> {
+    return signFiling(payload, await this.#signer(), await this.issuer());
+  }
+
+  /**
+   * Files. Repeats the same bytes when no answer comes or the gateway is busy (429, 503), until the retry policy's
+   * deadline; a filing that had arrived is answered with its original receipt. Throws a {@link ShenbaoError}: `code`
+   * `invalid-filing` with all `errors`, `filing-conflict`, `unreachable` (nothing is known to be lost), ...
+   */
+  async submit(filing: Submission, options: CallOptions = {}): Promise<Submitted> {
+    const content = isPayload(filing) ? await this.sign(filing) : contentOf(filing);
+    return this.#transport.request(
+      '/v1/filings',
+      { method: 'POST', ...joseBody(content), ...options },
+      async (response) => ({
+        filing: await asJson<Filing>(response),
+        replayed: response.headers.get('idempotent-replayed') === 'true',
+      }),
+    );
+  }
+
+  /**
+   * Files many, in few requests, and yields one result a filing with its number in the input from 1. Form A (`jws`)
+   * sends each as a JWS. Form B (`manifest`) signs once for all lines of a request: payloads only, and much cheaper.
+   */
+  async *submitBulk(
+    filings: Iterable<Submission> | AsyncIterable<Submission>,
+    options: CallOptions & { readonly form?: 'jws' | 'manifest'; readonly linesARequest?: number } = {},
+  ): AsyncGenerator<BulkResult> {
+    const { form = 'jws', signal } = options;
+    const limits = { lines: options.linesARequest ?? 1_000, bytes: 32 * 1024 * 1024 };
+    const exchange = {
+      transport: this.#transport,
+      path: '/v1/filings/bulk',
+      limits: form === 'manifest' ? { ...limits, lines: Math.min(limits.lines, 9_999) } : limits,
+      encode: form === 'manifest' ? (lines: readonly NumberedLine[]) => this.#signLines(lines) : encodeLines,
+      open: (path: string, call: Call) => this.#transport.open(path, call),
+      signal,
+    };
+    const lines =
+      form === 'manifest' ? numberLines(filings, payloadLine) : numberLines(this.#signAll(filings), jwsLine);
+    yield* exchangeLines<BulkResult>(exchange, lines);
+  }
+
+  /** The verdict that a submission would get; stores nothing. */
+  validate(filing: Submission, options: CallOptions = {}): Promise<Validation> {
+    const body = isPayload(filing)
+      ? { headers: { 'content-type': 'application/json' }, body: payloadBytes(filing) }
+      : joseBody(contentOf(filing));
+    return this.#transport.request('/v1/validations', { method: 'POST', ...body, ...options }, asJson<Validation>);
+  }
+
+  /** A filing with its status and history. */
+  filing(id: string, options: CallOptions = {}): Promise<Filing> {
+    return this.#authorized(`${filingPath(id)}`, options, asJson<Filing>);
+  }
+
+  /** Filings that match, page after page. */
+  async *filings(query: FilingQuery, options: CallOptions = {}): AsyncGenerator<Filing> {
+    const search = new URLSearchParams();
+    for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+    for (let next: string | null = ''; next !== null; ) {
+      if (next !== '') search.set('cursor', next);
+      const page: Page<Filing> = await this.#authorized(`/v1/filings?${search}`, options, asJson<Page<Filing>>);
+      yield* page.items;
+      next = page.next;
+    }
+  }
+
+  receipt(id: string, options: CallOptions = {}): Promise<Receipt> {
+    const headers = { accept: 'application/json' };
+    return this.#authorized(`${filingPath(id)}/receipt`, { headers, ...options }, asJson<Receipt>);
+  }
+
+  /** The receipt's statement as an ordinary compact JWS. */
+  receiptJws(id: string, options: CallOptions = {}): Promise<string> {
+    const headers = { accept: 'application/jose' };
+    return this.#authorized(`${filingPath(id)}/receipt`, { headers, ...options }, asText);
+  }
+
+  /** The filing exactly as it was received. */
+  content(id: string, options: CallOptions = {}): Promise<string> {
+    return this.#authorized(`${filingPath(id)}/content`, options, asText);
+  }
+
+  /** Inclusion in the office's log under its newest checkpoint, as a tlog-proof. */
+  proof(id: string, options: CallOptions = {}): Promise<string> {
+    return this.#authorized(`${filingPath(id)}/proof`, options, asText);
+  }
+
+  /** One office's log: checkpoint, entries, batches, {@link OfficeLog.pull}. */
+  office(office: string): OfficeLog {
+    return new OfficeLog(
+      {
+        transport: this.#transport,
+        hash: this.#hash,
+        issuer: () => this.issuer(),
+        jwks: (fresh) => this.jwks(fresh),
+        authorized: (path, call, read) => this.#authorized(path, call, read),
+      },
+      office,
+    );
+  }
+
+  /** Offices of an agency whose log grew since a cursor. With `waitSeconds` the gateway answers when one grows. */
+  heads(agency: string, options: CallOptions & { since?: string; waitSeconds?: number } = {}): Promise<Heads> {
+    const { since, waitSeconds = 0, signal } = options;
+    const search = since === undefined ? '' : `?since=${encodeURIComponent(since)}`;
+    const call: Call = {
+      attemptMs: this.#transport.retry.policy.attemptMs + waitSeconds * 1000,
+      ...(waitSeconds > 0 ? { headers: { prefer: `wait=${waitSeconds}` } } : {}),
+      signal,
+    };
+    return this.#authorized(`/v1/agencies/${encodeURIComponent(agency)}/heads${search}`, call, asJson<Heads>);
+  }
+
+  /** The operator's import: NDJSON lines in, one result a line. Importing again changes nothing. */
+  async *importLines(
+    lines: Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
+    options: CallOptions & { readonly linesARequest?: number } = {},
+  ): AsyncGenerator<ImportResult> {
+    const exchange = {
+      transport: this.#transport,
+      path: '/v1/import',
+      limits: { lines: options.linesARequest ?? 5_000, bytes: 8 * 1024 * 1024 },
+      encode: encodeLines,
+      open: (path: string, call: Call) => this.#authorized(path, call, async (response) => response),
+      signal: options.signal,
+    };
+    yield* exchangeLines<ImportResult>(
+      exchange,
+      numberLines(lines, (line) => line),
+    );
+  }
+
+  /** {@link verifyReceipt} with the gateway's current keys and issuer. */
+  async verifyReceipt(receipt: unknown, options: ReceiptOptions = {}): Promise<ReceiptReport> {
+    const facts = { hash: this.#hash, issuer: await this.issuer(), ...options };
+    return verifyReceipt(receipt, await this.jwks(), facts);
+  }
+
+  async *#signAll(filings: Iterable<Submission> | AsyncIterable<Submission>): AsyncGenerator<FlattenedJws | string> {
+    for await (const filing of filings) yield isPayload(filing) ? await this.sign(filing) : filing;
+  }
+
+  async #signLines(lines: readonly NumberedLine[]): Promise<Uint8Array> {
+    const payloads = lines.map(({ bytes }) => bytes);
+    const manifest = await signManifest(payloads, await this.#signer(), await this.issuer(), this.#hash);
+    return joinBytes([new TextEncoder().encode(`${JSON.stringify(manifest)}\n`)], encodeLines(lines));
+  }
+
+  #signer(): Promise<SigningKey> {
+    if (this.#key === undefined) throw new ShenbaoError('usage', 'this call needs a key');
+    return this.#key;
+  }
+
+  /** With an access token; with a new one, once, when the gateway refuses it. */
+  async #authorized<T>(path: string, call: Call, read: (response: Response) => Promise<T>): Promise<T> {
+    this.#tokens ??= this.#signer().then((key) => tokenSource(this.#transport, key, () => this.issuer(), this.#clock));
+    const tokens = await this.#tokens;
+    const attempt = async (fresh: boolean): Promise<T> => {
+      const headers = { ...call.headers, authorization: `Bearer ${await tokens.get(fresh)}` };
+      return this.#transport.request(path, { ...call, headers }, read);
+    };
+    try {
+      return await attempt(false);
+    } catch (error) {
+      if (!(error instanceof ShenbaoError) || error.code !== 'unauthenticated') throw error;
+      return attempt(true);
+    }
+  }
+
+  #remember<T>(promise: Promise<T>, forget: () => void): Promise<T> {
+    promise.catch(forget);
+    return promise;
+  }
+}
+
+function filingPath(id: string): string {
+  return `/v1/filings/${encodeURIComponent(id)}`;
+}
+
+function isPayload(filing: Submission): filing is FilingPayload {
+  return typeof filing !== 'string' && !('protected' in filing);
+}
+
+function contentOf(filing: FlattenedJws | string): string {
+  return typeof filing === 'string' ? filing.trim() : JSON.stringify(filing);
+}
+
+function joseBody(content: string): { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
+  const type = content.startsWith('{') ? 'application/jose+json' : 'application/jose';
+  return { headers: { 'content-type': type }, body: content };
+}
+
+function jwsLine(filing: FlattenedJws | string): string {
+  const content = contentOf(filing);
+  return content.startsWith('{') ? content.replaceAll(/[\r\n]+/g, ' ') : JSON.stringify(content);
+}
+
+function payloadLine(filing: Submission): Uint8Array {
+  if (!isPayload(filing)) throw new ShenbaoError('usage', 'form B takes payloads, which it signs together');
+  return payloadBytes(filing);
+}
+
+export { type Problem, ShenbaoError } from './errors.ts';
+export { payloadBytes, payloadDigest, signFiling, signManifest } from './filing.ts';
+export { type FlattenedJws, parseJws, signCompact, verifyJws } from './jws.ts';
+export {
+  type Algorithm,
+  generateKey,
+  importSigningKey,
+  type Jwk,
+  type Jwks,
+  publicJwk,
+  type SigningKey,
+  thumbprint,
+  verifySignature,
+} from './keys.ts';
+export { officeLeaf } from './leaf.ts';
+export { splitLines } from './ndjson.ts';
+export { type CheckpointReport, verifyCheckpoint } from './note.ts';
+export { OfficeLog } from './office.ts';
+export { LogReader, type PulledBatch, type PullOptions, type PullState, type VerifiedEntry } from './pull.ts';
+export { type ReceiptOptions, type ReceiptReport, type VerificationStep, verifyReceipt } from './receipt.ts';
+export type { RetryPolicy } from './retry.ts';
+export { sha256 } from './sha256.ts';
+export type * from './types.ts';

@@ -1,0 +1,190 @@
+import { logOrigin } from '../log/checkpoint.ts';
+import { type Hash, RunningRoot, type RunningRootState, sameBytes } from '../log/merkle.ts';
+import { decodeBase64url, encodeBase64url } from '../std/base64.ts';
+import { ShenbaoError } from './errors.ts';
+import type { Jwks } from './keys.ts';
+import { entryPayload, officeLeaf } from './leaf.ts';
+import { verifyCheckpoint } from './note.ts';
+import type { Batch, Entry } from './types.ts';
+
+/** What a puller keeps between batches, as JSON. It is what makes "nothing is missing" provable: keep it safe. */
+export interface PullState extends RunningRootState {
+  /** A signed root that lies ahead: it must come out when the log has been read that far. */
+  readonly expected?: { readonly size: number; readonly root: string };
+}
+
+/** An entry that hashes to its leaf. */
+export interface VerifiedEntry {
+  readonly entry: Entry;
+  /** What the filer signed. */
+  readonly payload: Uint8Array;
+}
+
+export interface PullOptions {
+  /** From the last {@link PulledBatch}; without it the log is read from index 0 to compute the root. */
+  readonly state?: PullState;
+  readonly max?: number;
+  readonly leaseSeconds?: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Called for each new entry in order. Whatever it does must be undone when `pull` throws. */
+  readonly onEntry?: (entry: VerifiedEntry) => void | Promise<void>;
+  /** Called when everything held, before the acknowledgement: make the entries and `batch.state` durable here. */
+  readonly save: (batch: PulledBatch) => void | Promise<void>;
+}
+
+export interface PulledBatch {
+  readonly id: string;
+  /** First index in this batch that was new to the given state. */
+  readonly from: number;
+  readonly to: number;
+  /** base64url, over entries 0 to `to` - 1. */
+  readonly root: string;
+  readonly checkpoint: string;
+  readonly state: PullState;
+}
+
+/** The part of an office's log that pulling needs. */
+export interface PullableLog {
+  readonly office: string;
+  openBatch(
+    consumer: string,
+    options: { max?: number; leaseSeconds?: number; signal?: AbortSignal | undefined },
+  ): Promise<Batch | undefined>;
+  entries(from: number, to: number, signal?: AbortSignal): AsyncIterable<Entry>;
+  acknowledge(
+    consumer: string,
+    batchId: string,
+    ack: { size: number; root: string },
+    signal?: AbortSignal,
+  ): Promise<void>;
+}
+
+export interface PullContext {
+  readonly log: PullableLog;
+  readonly hash: Hash;
+  readonly issuer: () => Promise<string>;
+  readonly jwks: (fresh?: boolean) => Promise<Jwks>;
+}
+
+/** See {@link OfficeLog.pull}. */
+export async function pullBatch(
+  context: PullContext,
+  consumer: string,
+  options: PullOptions,
+): Promise<PulledBatch | undefined> {
+  const { max, leaseSeconds, signal } = options;
+  const batch = await context.log.openBatch(consumer, {
+    ...(max === undefined ? {} : { max }),
+    ...(leaseSeconds === undefined ? {} : { leaseSeconds }),
+    signal,
+  });
+  if (batch === undefined) return undefined;
+  const pulled = await readBatch(context, batch, options);
+  await options.save(pulled);
+  await context.log.acknowledge(consumer, batch.id, { size: batch.to, root: pulled.root }, signal);
+  return pulled;
+}
+
+async function readBatch(context: PullContext, batch: Batch, options: PullOptions): Promise<PulledBatch> {
+  const promise = await signedRoot(context, batch);
+  // A state beyond this batch means that its acknowledgement, or another's, was lost: start over to get this root.
+  const held = options.state !== undefined && options.state.size <= batch.to ? options.state : undefined;
+  const saved = options.state?.size ?? 0;
+  const reader = new LogReader(context.hash, context.log.office, held, promise);
+  for await (const entry of context.log.entries(reader.size, batch.to, options.signal)) {
+    const payload = reader.take(entry);
+    const isNew = entry.index >= Math.max(batch.from, saved);
+    if (isNew) await options.onEntry?.({ entry, payload });
+  }
+  if (reader.size !== batch.to) throw failed(`entries ${reader.size} to ${batch.to - 1} are missing`);
+  const beyond = options.state !== undefined && held === undefined;
+  const state = beyond ? options.state : reader.state();
+  return {
+    id: batch.id,
+    from: Math.min(batch.to, Math.max(batch.from, saved)),
+    to: batch.to,
+    root: encodeBase64url(reader.root()),
+    checkpoint: batch.checkpoint,
+    state,
+  };
+}
+
+interface SignedRoot {
+  readonly size: number;
+  readonly root: string;
+}
+
+async function signedRoot(context: PullContext, batch: Batch): Promise<SignedRoot> {
+  const origin = logOrigin(await context.issuer(), context.log.office);
+  let checkpoint = await verifyCheckpoint(batch.checkpoint, await context.jwks(), { origin, hash: context.hash });
+  // The gateway may have a new key since the key set was fetched.
+  if (!checkpoint.ok) {
+    checkpoint = await verifyCheckpoint(batch.checkpoint, await context.jwks(true), { origin, hash: context.hash });
+  }
+  if (!checkpoint.ok) throw failed(`the checkpoint is not the gateway's: ${checkpoint.reason}`);
+  if (checkpoint.size < batch.to)
+    throw failed(`the checkpoint covers ${checkpoint.size} entries, the batch ${batch.to}`);
+  return { size: checkpoint.size, root: checkpoint.root };
+}
+
+/** Takes the entries of one log in order and refuses the first that cannot be the next. */
+export class LogReader {
+  readonly #hash: Hash;
+  readonly #office: string;
+  readonly #running: RunningRoot;
+  #expected: readonly SignedRoot[];
+
+  /** Signed roots that lie ahead must come out; one that was passed already is of no more use. */
+  constructor(hash: Hash, office: string, state: PullState | undefined, ...signed: readonly SignedRoot[]) {
+    this.#hash = hash;
+    this.#office = office;
+    this.#running = new RunningRoot(hash, state);
+    const ahead = state?.expected === undefined ? signed : [state.expected, ...signed];
+    this.#expected = ahead.filter(({ size }) => size >= this.#running.size);
+    this.#compare();
+  }
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  root(): Uint8Array {
+    return this.#running.root();
+  }
+
+  state(): PullState {
+    const next = this.#expected.toSorted((a, b) => a.size - b.size)[0];
+    return { ...this.#running.state(), ...(next === undefined ? {} : { expected: next }) };
+  }
+
+  /** Verifies one entry against its leaf and its place, and returns its payload bytes. */
+  take(entry: Entry): Uint8Array {
+    const index = this.#running.size;
+    if (entry.index !== index) throw failed(`entry ${index} should come next, not ${entry.index}`);
+    const id = `${this.#office}.${index}`;
+    if (entry.id !== id) throw failed(`entry ${index} bears another id`);
+    const salt = decodeBase64url(entry.salt);
+    const leaf = decodeBase64url(entry.leaf);
+    const payload = entryPayload(this.#hash, entry);
+    if (salt?.length !== 16 || leaf === undefined || payload === undefined) throw failed(`entry ${index} is malformed`);
+    const facts = { id, office: this.#office, index, receivedAt: entry.receivedAt, salt, payload };
+    if (!sameBytes(officeLeaf(this.#hash, facts), leaf)) throw failed(`entry ${index} does not hash to its leaf`);
+    this.#running.push(leaf);
+    this.#compare();
+    return payload;
+  }
+
+  #compare(): void {
+    const due = this.#expected.filter(({ size }) => size === this.#running.size);
+    if (due.length === 0) return;
+    const root = encodeBase64url(this.#running.root());
+    if (due.some((signed) => signed.root !== root)) {
+      throw failed(`the root over ${this.#running.size} entries is not the one that the gateway signed`);
+    }
+    this.#expected = this.#expected.filter(({ size }) => size > this.#running.size);
+  }
+}
+
+function failed(what: string): ShenbaoError {
+  return new ShenbaoError('verification-failed', what);
+}

@@ -1,0 +1,110 @@
+import type { FilingKind, FilingPayload, Period } from '../domain/filing.ts';
+import type { Receipt } from '../domain/statement.ts';
+import type { Violation } from '../std/errors.ts';
+import type { Problem } from './errors.ts';
+import type { FlattenedJws } from './jws.ts';
+
+/** A filing as the gateway answers with it. */
+export interface Filing {
+  /** `<office>.<index>`. */
+  readonly id: string;
+  readonly type: string;
+  readonly version: string;
+  readonly filer: string;
+  readonly office: string;
+  readonly index: number;
+  readonly period: Period;
+  readonly reference?: string;
+  readonly kind: FilingKind;
+  readonly supersedes?: string;
+  /** SHA-256 of the payload bytes, base64url. */
+  readonly digest: string;
+  readonly status: string;
+  readonly receivedAt: string;
+  readonly late: boolean;
+  readonly warnings: readonly Violation[];
+  readonly receipt: Receipt;
+  /** Only in `GET /v1/filings/{id}`. */
+  readonly history?: readonly unknown[];
+}
+
+export interface Submitted {
+  readonly filing: Filing;
+  /** True when the gateway had it already: the receipt is the original one. */
+  readonly replayed: boolean;
+}
+
+/** The answer to one line of a bulk upload. */
+export type BulkResult =
+  | { readonly line: number; readonly status: number; readonly filing: Filing }
+  | { readonly line: number; readonly status: number; readonly problem: Problem };
+
+/** The verdict that a submission would get. */
+export interface Validation {
+  readonly valid: boolean;
+  readonly errors: readonly Violation[];
+  readonly warnings: readonly Violation[];
+}
+
+export interface FilingQuery {
+  readonly filer?: string;
+  readonly type?: string;
+  readonly period?: string;
+  readonly reference?: string;
+  readonly digest?: string;
+  /** Page size. */
+  readonly limit?: number;
+}
+
+export interface Page<T> {
+  readonly items: readonly T[];
+  readonly next: string | null;
+}
+
+/** A leased range [from, to) of an office's log. */
+export interface Batch {
+  readonly id: string;
+  readonly from: number;
+  readonly to: number;
+  /** C2SP signed note over a tree that holds at least `to` entries. */
+  readonly checkpoint: string;
+  readonly expiresAt: string;
+  readonly entries: string;
+}
+
+/** One line of an office's log. Single filings and bulk form A carry `jws`, bulk form B carries the other members. */
+export interface Entry {
+  readonly index: number;
+  readonly id: string;
+  readonly receivedAt: string;
+  readonly salt: string;
+  readonly leaf: string;
+  readonly jws?: string | FlattenedJws;
+  /** The payload line's bytes, base64url. */
+  readonly payload?: string;
+  /** The compact JWS that signed the upload's lines. */
+  readonly manifest?: string;
+  readonly line?: number;
+  readonly path?: readonly string[];
+}
+
+/** How far a consumer has come. */
+export interface ConsumerState {
+  readonly name: string;
+  readonly cursor: number;
+  readonly lag: number;
+  readonly [member: string]: unknown;
+}
+
+export interface Heads {
+  readonly cursor: string;
+  readonly offices: readonly { readonly office: string; readonly size: number }[];
+}
+
+export interface ImportResult {
+  readonly line: number;
+  readonly status: number;
+  readonly problem?: Problem;
+}
+
+export type { FilingPayload, Receipt };
