@@ -1,0 +1,140 @@
+import type { Context } from 'hono';
+import { Hono } from 'hono';
+import type { Clock } from '../std/clock.ts';
+import { type ErrorCode, GatewayError } from '../std/errors.ts';
+import type { Logger, Metrics, RandomBytes } from '../std/telemetry.ts';
+import { type Authenticate, REFUSE_ALL } from './auth.ts';
+import { RequestCall } from './call.ts';
+import { type Classify, Failures } from './failures.ts';
+import { applyHeaders, optionsResponse } from './headers.ts';
+import type { Limits } from './limits.ts';
+import { type CompiledRoute, compileRoute, perform } from './perform.ts';
+import { RequestIds } from './request-ids.ts';
+import type { Route } from './route.ts';
+import { Sweep } from './sweep.ts';
+
+export interface AppDeps {
+  readonly routes: readonly Route[];
+  /** Absent: tokens are not known, every token is refused. */
+  readonly authenticate?: Authenticate;
+  /** Absent: no rate limits. */
+  readonly limits?: Limits;
+  readonly clock: Clock;
+  readonly log: Logger;
+  readonly metrics: Metrics;
+  readonly random: RandomBytes;
+  /** What an error of a part below means to a client; see storage/failures.ts. */
+  readonly classify?: Classify;
+}
+
+/**
+ * The gateway's HTTP face: routes in, a Hono application out. All of a request's way is in `perform.ts`; here is what
+ * surrounds it: ids, deadlines, answers to failures, headers, and what no route takes.
+ */
+export function createApp(deps: AppDeps): Hono {
+  const app = new Hono();
+  const ids = new RequestIds(deps.random);
+  const sweep = new Sweep(deps.clock);
+  const failures = new Failures({ classify: deps.classify ?? (() => undefined), log: deps.log, clock: deps.clock });
+  const machine: Machine = { deps, ids, sweep, failures, authenticate: deps.authenticate ?? REFUSE_ALL };
+  deps.metrics.gauge('shenbao_http_in_flight', () => sweep.size);
+  for (const route of deps.routes) {
+    const compiled = compileRoute(route);
+    app.on(route.method, honoPath(route.path), (context) => serve(machine, compiled, context));
+  }
+  app.notFound((context) => answerUnrouted(machine, app, context));
+  app.onError((error, context) => {
+    return answerFailure(machine, UNROUTED, unroutedCall(machine, context), error);
+  });
+  return app;
+}
+
+interface Machine {
+  readonly deps: AppDeps;
+  readonly ids: RequestIds;
+  readonly sweep: Sweep;
+  readonly failures: Failures;
+  readonly authenticate: Authenticate;
+}
+
+/** How requests that no route takes appear in metrics and headers. */
+const UNROUTED: Served = { operationId: 'unrouted', cacheControl: 'no-store' };
+
+/** `/v1/x/{id}/{rest*}` as Hono writes it. */
+export function honoPath(path: string): string {
+  return path.replace(/\{([^}*]+)(\*?)\}/g, (_, name: string, rest: string) =>
+    rest === '' ? `:${name}` : `:${name}{.+}`,
+  );
+}
+
+function serve(machine: Machine, route: CompiledRoute, context: Context): Promise<Response> {
+  const call = new RequestCall(context, machine.deps.clock, machine.ids.next(), route.limitBytes);
+  machine.sweep.add(call);
+  return new Promise((resolve) => {
+    let isAnswered = false;
+    const settle = (response: Response): void => {
+      isAnswered = true;
+      machine.sweep.delete(call);
+      resolve(response);
+    };
+    const fail = (error: unknown): void => {
+      if (!isAnswered) settle(answerFailure(machine, route, call, error));
+    };
+    call.onDeadline = () => fail(new GatewayError('unavailable'));
+    perform(route, call, machine.authenticate, machine.deps.limits).then((response) => {
+      if (isAnswered) discard(response);
+      else settle(finish(machine, route, call, response, 'none'));
+    }, fail);
+  });
+}
+
+/** An answer that nobody will read: a body that streams holds resources until it is told so. */
+function discard(response: Response): void {
+  response.body?.cancel().catch(() => {});
+}
+
+type Served = Pick<CompiledRoute, 'operationId' | 'cacheControl'>;
+
+function answerFailure(machine: Machine, route: Served, call: RequestCall, thrown: unknown): Response {
+  const error = machine.failures.toGatewayError(thrown);
+  return finish(machine, route, call, machine.failures.answer(error, call, route.operationId), error.code);
+}
+
+function finish(
+  machine: Machine,
+  route: Served,
+  call: RequestCall,
+  response: Response,
+  problem: ErrorCode | 'none',
+): Response {
+  applyHeaders(call, response, route.cacheControl);
+  if (call.method === 'HEAD') discard(response);
+  const { metrics, clock } = machine.deps;
+  const operation = route.operationId;
+  metrics.count('shenbao_http_requests_total', { operation, status: String(response.status), problem });
+  metrics.observe('shenbao_http_request_seconds', (clock.monotonic() - call.startedAt) / 1_000, { operation });
+  return response;
+}
+
+const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
+
+/** Methods that the path of this request takes; HEAD comes with GET, OPTIONS with any. Empty: no such path. */
+function allowedMethods(app: Hono, path: string): string[] {
+  const taken = METHODS.filter((method) => app.router.match(method, path)[0].length > 0);
+  if (taken.length === 0) return [];
+  return [...taken, ...(taken.includes('GET') ? ['HEAD'] : []), 'OPTIONS'];
+}
+
+function unroutedCall(machine: Machine, context: Context): RequestCall {
+  return new RequestCall(context, machine.deps.clock, machine.ids.next(), 0);
+}
+
+function answerUnrouted(machine: Machine, app: Hono, context: Context): Response {
+  const call = unroutedCall(machine, context);
+  const allow = allowedMethods(app, context.req.path).join(', ');
+  if (allow === '') return answerFailure(machine, UNROUTED, call, new GatewayError('not-found'));
+  if (call.method === 'OPTIONS') return finish(machine, UNROUTED, call, optionsResponse(allow), 'none');
+  const response = answerFailure(machine, UNROUTED, call, new GatewayError('method-not-allowed'));
+  response.headers.set('Allow', allow);
+  return response;
+}

@@ -1,0 +1,161 @@
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Readable } from 'node:stream';
+import { GatewayError } from '../std/errors.ts';
+
+/** The client closed its connection before the body was complete: there is nobody to answer. */
+export class ClientGone extends Error {
+  constructor() {
+    super('the client closed the connection');
+    this.name = 'ClientGone';
+  }
+}
+
+/** Bytes that may wait for the reader of a stream before the socket is told to wait. */
+const STREAM_BUFFER_BYTES = 256 * 1024;
+
+/** A body that is read whole must be there after this long. */
+export const BODY_TIMEOUT_MS = 10_000;
+/** A body that is read as a stream must bring this much in every such window, as long as we are the ones who wait. */
+export const STREAM_WINDOW_MS = 7_000;
+export const STREAM_WINDOW_BYTES = 8 * 1024;
+
+/** Refuses, before a byte is read, what the headers already tell. */
+export function checkBodyHeaders(headers: IncomingHttpHeaders, limitBytes: number): void {
+  const encoding = headers['content-encoding'];
+  if (encoding !== undefined && encoding.toLowerCase() !== 'identity') {
+    throw new GatewayError('unsupported-media-type', {
+      detail: { zh: '不接受压缩的请求正文。', en: 'Compressed bodies are not accepted.' },
+    });
+  }
+  const length = headers['content-length'];
+  if (length !== undefined && Number(length) > limitBytes) throw tooLarge(limitBytes);
+}
+
+function tooLarge(limitBytes: number): GatewayError {
+  return new GatewayError('too-large', {
+    detail: {
+      zh: `请求正文超过此接口的上限（${limitBytes} 字节）。`,
+      en: `The body is over the limit of this operation (${limitBytes} bytes).`,
+    },
+    members: { limitBytes },
+  });
+}
+
+/**
+ * The body of one request as it arrives: counted, bounded in size and in time, read once, whole or piece by piece.
+ * Time is told by `expire`, which the sweep over all requests calls, so that a request needs no timer of its own.
+ */
+export class BodyReader {
+  readonly #source: Readable;
+  readonly #limitBytes: number;
+  readonly #onEnd: () => void;
+  #chunks: Buffer[] = [];
+  #bufferedBytes = 0;
+  #totalBytes = 0;
+  #ended = false;
+  #failure: unknown;
+  #streaming = false;
+  #wake: (() => void) | undefined;
+  #windowStart: number;
+  #windowBytes = 0;
+
+  /** `startedAt` in milliseconds of the monotonic clock; `onEnd` is called when the last byte is here. */
+  constructor(source: Readable, limitBytes: number, startedAt: number, onEnd: () => void) {
+    this.#source = source;
+    this.#limitBytes = limitBytes;
+    this.#windowStart = startedAt;
+    this.#onEnd = onEnd;
+    source.on('data', this.#take);
+    source.on('end', this.#end);
+    source.on('error', this.#broken);
+    source.on('close', this.#broken);
+  }
+
+  /** The whole body. */
+  async whole(): Promise<Buffer> {
+    while (!this.#ended && this.#failure === undefined) await this.#change();
+    if (this.#failure !== undefined) throw this.#failure;
+    const [first] = this.#chunks;
+    return this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
+  }
+
+  /** The body piece by piece; the sender is held back while nobody takes them. */
+  async *pieces(): AsyncGenerator<Uint8Array> {
+    this.#streaming = true;
+    try {
+      for (;;) {
+        while (this.#chunks.length === 0 && !this.#ended && this.#failure === undefined) await this.#change();
+        if (this.#failure !== undefined) throw this.#failure;
+        if (this.#chunks.length === 0) return;
+        const chunks = this.#chunks;
+        this.#chunks = [];
+        this.#bufferedBytes = 0;
+        this.#source.resume();
+        yield* chunks;
+      }
+    } finally {
+      this.fail(new ClientGone());
+    }
+  }
+
+  /** Told the time now and then; refuses a body that takes too long. */
+  expire(now: number): void {
+    if (this.#ended || now - this.#windowStart < (this.#streaming ? STREAM_WINDOW_MS : BODY_TIMEOUT_MS)) return;
+    const isMoving = this.#totalBytes - this.#windowBytes >= STREAM_WINDOW_BYTES;
+    const isOurTurn = this.#bufferedBytes > 0;
+    if (!this.#streaming || !(isMoving || isOurTurn)) this.fail(new GatewayError('timeout'));
+    this.#windowStart = now;
+    this.#windowBytes = this.#totalBytes;
+  }
+
+  /** Stops reading; whoever waits for the body gets `failure`. */
+  fail(failure: unknown): void {
+    if (this.#ended || this.#failure !== undefined) return;
+    this.#failure = failure;
+    this.#chunks = [];
+    this.#detach();
+    this.#source.pause();
+    this.#notify();
+  }
+
+  readonly #take = (chunk: Buffer): void => {
+    this.#totalBytes += chunk.length;
+    if (this.#totalBytes > this.#limitBytes) {
+      this.fail(tooLarge(this.#limitBytes));
+      return;
+    }
+    this.#chunks.push(chunk);
+    this.#bufferedBytes += chunk.length;
+    if (!this.#streaming) return;
+    if (this.#bufferedBytes > STREAM_BUFFER_BYTES) this.#source.pause();
+    this.#notify();
+  };
+
+  readonly #end = (): void => {
+    this.#ended = true;
+    this.#detach();
+    this.#onEnd();
+    this.#notify();
+  };
+
+  readonly #broken = (): void => this.fail(new ClientGone());
+
+  #detach(): void {
+    this.#source.off('data', this.#take);
+    this.#source.off('end', this.#end);
+    this.#source.off('close', this.#broken);
+    // The error listener stays: without one, a socket that breaks later would end the process.
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+    });
+  }
+
+  #notify(): void {
+    const wake = this.#wake;
+    this.#wake = undefined;
+    wake?.();
+  }
+}
