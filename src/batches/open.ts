@@ -1,0 +1,102 @@
+import { randomUUID } from 'node:crypto';
+import type { TransactionSql } from 'postgres';
+import { assert, GatewayError } from '../std/errors.ts';
+import {
+  type ConsumerKey,
+  type ConsumerRow,
+  insertBatch,
+  insertConsumer,
+  lockConsumer,
+  readOpenBatches,
+  updateBatchStates,
+  updateLeased,
+} from '../storage/batches.ts';
+import { transaction } from '../storage/transaction.ts';
+import { type BatchContext, type ConsumerName, consumerKey, type Lease, leaseOf } from './context.ts';
+import { nextRange, overlaps, phaseOf, TRANSITIONS } from './state.ts';
+
+/** Live leases that one consumer may hold at a time. */
+export const MAX_OPEN_LEASES = 256;
+
+export interface OpenBatch {
+  readonly id: string;
+  readonly from: number;
+  readonly to: number;
+  /** Signed note of exactly the first `to` entries: what the consumer's own root must equal. */
+  readonly checkpoint: string;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+export interface OpenBatchInput extends ConsumerName {
+  /** Entries at most. */
+  readonly max: number;
+  readonly leaseSeconds: number;
+}
+
+/**
+ * Leases the next range of the log to a consumer, which its first batch makes. Undefined when there is nothing that is
+ * neither acknowledged nor leased. The lease is committed before its checkpoint is looked up: should that fail, the
+ * range is handed out again when the lease has run out.
+ */
+export async function openBatch(ctx: BatchContext, input: OpenBatchInput): Promise<OpenBatch | undefined> {
+  const { size } = await ctx.checkpoints.fresh(input.office);
+  const lease = await transaction(ctx.db.sql, (tx) => leaseNext(ctx, tx, input, size));
+  if (lease === undefined) return undefined;
+  const { note } = await ctx.checkpoints.at(input.office, lease.to);
+  return { id: lease.id, from: lease.from, to: lease.to, checkpoint: note, expiresAt: lease.expiresAt };
+}
+
+async function leaseNext(
+  ctx: BatchContext,
+  tx: TransactionSql,
+  input: OpenBatchInput,
+  size: number,
+): Promise<Lease | undefined> {
+  const key = consumerKey(ctx, input);
+  const consumer = await lockOrMake(tx, key);
+  const now = ctx.clock.now();
+  const open = (await readOpenBatches(tx, key)).map(leaseOf);
+  const live = open.filter((lease) => phaseOf(lease, now) === 'leased');
+  if (live.length >= MAX_OPEN_LEASES) throw tooManyLeases();
+  const range = nextRange(live, consumer.cursor, size, input.max);
+  if (range === undefined) return undefined;
+  const replaced = open.filter((lease) => phaseOf(lease, now) === 'expired' && overlaps(lease, range));
+  await updateBatchStates(
+    tx,
+    key,
+    replaced.map((lease) => lease.id),
+    handedOn(replaced, now),
+  );
+  const attempts = 1 + Math.max(0, ...replaced.map((lease) => lease.attempts));
+  const expiresAt = now + input.leaseSeconds * 1000;
+  const lease: Lease = { id: randomUUID(), ...range, state: 'leased', attempts, expiresAt };
+  await insertBatch(tx, key, lease);
+  if (range.to > consumer.leased) await updateLeased(tx, key, range.to);
+  return lease;
+}
+
+async function lockOrMake(tx: TransactionSql, key: ConsumerKey): Promise<ConsumerRow> {
+  const found = await lockConsumer(tx, key);
+  if (found !== undefined) return found;
+  await insertConsumer(tx, key);
+  const made = await lockConsumer(tx, key);
+  assert(made !== undefined, 'the consumer has a row');
+  return made;
+}
+
+function handedOn(replaced: readonly Lease[], now: number): string {
+  const next = new Set(replaced.map((lease) => TRANSITIONS[phaseOf(lease, now)]['hand-on']));
+  next.add('handed-on');
+  assert(next.size === 1, 'only expired leases are handed on');
+  return 'handed-on';
+}
+
+function tooManyLeases(): GatewayError {
+  return new GatewayError('conflict', {
+    detail: {
+      zh: `同一消费者同时持有的批次不得超过 ${MAX_OPEN_LEASES} 个。请先确认或归还已有批次。`,
+      en: `A consumer may hold at most ${MAX_OPEN_LEASES} open batches. Acknowledge or give back some first.`,
+    },
+  });
+}

@@ -1,0 +1,148 @@
+import type { Sql, TransactionSql } from 'postgres';
+import { formatInstant, parseInstant } from '../std/clock.ts';
+import { assert } from '../std/errors.ts';
+import type { LogKey } from './log.ts';
+
+// The statements of consumers and their leases. Each names one lane; writes happen under the consumer's row lock.
+
+/** One cursor on an office's log. */
+export interface ConsumerKey extends LogKey {
+  readonly consumer: string;
+}
+
+export interface ConsumerRow {
+  /** Every entry below it is acknowledged. */
+  readonly cursor: number;
+  /** Every entry below it was handed out at least once. */
+  readonly leased: number;
+}
+
+export interface BatchRow {
+  readonly id: string;
+  readonly from: number;
+  readonly to: number;
+  readonly state: string;
+  readonly attempts: number;
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+type StoredBatch = Omit<BatchRow, 'expiresAt'> & { readonly expires_at: string };
+
+/** Makes the consumer on its first batch. */
+export async function insertConsumer(tx: TransactionSql, key: ConsumerKey): Promise<void> {
+  await tx`
+    INSERT INTO consumer (lane, office, name, cursor, leased)
+    VALUES (${key.lane}, ${key.office}, ${key.consumer}, 0, 0)
+    ON CONFLICT (lane, office, name) DO NOTHING`;
+}
+
+export async function lockConsumer(tx: TransactionSql, key: ConsumerKey): Promise<ConsumerRow | undefined> {
+  const rows = await tx<ConsumerRow[]>`
+    SELECT cursor, leased FROM consumer
+    WHERE lane = ${key.lane} AND office = ${key.office} AND name = ${key.consumer} FOR UPDATE`;
+  return rows[0];
+}
+
+export async function updateLeased(tx: TransactionSql, key: ConsumerKey, leased: number): Promise<void> {
+  await tx`
+    UPDATE consumer SET leased = ${leased}
+    WHERE lane = ${key.lane} AND office = ${key.office} AND name = ${key.consumer}`;
+}
+
+export async function updateCursor(
+  tx: TransactionSql,
+  key: ConsumerKey,
+  cursor: number,
+  ackedAt: number,
+): Promise<void> {
+  await tx`
+    UPDATE consumer SET cursor = ${cursor}, leased = greatest(leased, ${cursor}), acked_at = ${formatInstant(ackedAt)}
+    WHERE lane = ${key.lane} AND office = ${key.office} AND name = ${key.consumer}`;
+}
+
+/** Leases that are neither acknowledged nor given back nor handed on; expired ones are among them. */
+export async function readOpenBatches(sql: Sql | TransactionSql, key: ConsumerKey): Promise<BatchRow[]> {
+  const rows = await sql<StoredBatch[]>`
+    SELECT id, from_index AS from, to_index AS to, state, attempts, expires_at FROM batch
+    WHERE lane = ${key.lane} AND office = ${key.office} AND consumer = ${key.consumer} AND state = 'leased'
+    ORDER BY from_index`;
+  return rows.map(batchOf);
+}
+
+export async function readBatch(
+  sql: Sql | TransactionSql,
+  key: ConsumerKey,
+  id: string,
+): Promise<BatchRow | undefined> {
+  const rows = await sql<StoredBatch[]>`
+    SELECT id, from_index AS from, to_index AS to, state, attempts, expires_at FROM batch
+    WHERE lane = ${key.lane} AND office = ${key.office} AND consumer = ${key.consumer} AND id = ${id}`;
+  return rows.map(batchOf)[0];
+}
+
+export async function insertBatch(tx: TransactionSql, key: ConsumerKey, batch: BatchRow): Promise<void> {
+  const { id, from, to, state, attempts, expiresAt } = batch;
+  await tx`
+    INSERT INTO batch (lane, office, consumer, id, from_index, to_index, state, attempts, expires_at)
+    VALUES (${key.lane}, ${key.office}, ${key.consumer}, ${id}, ${from}, ${to}, ${state}, ${attempts}, ${formatInstant(expiresAt)})`;
+}
+
+export async function updateBatchStates(
+  tx: TransactionSql,
+  key: ConsumerKey,
+  ids: readonly string[],
+  state: string,
+): Promise<void> {
+  if (ids.length === 0) return;
+  await tx`
+    UPDATE batch SET state = ${state}
+    WHERE lane = ${key.lane} AND office = ${key.office} AND consumer = ${key.consumer} AND id = ANY(${[...ids]}::uuid[])`;
+}
+
+export interface ConsumerRecord extends ConsumerRow {
+  readonly name: string;
+  /** Entries in the office's log. */
+  readonly size: number;
+  /** Milliseconds since the epoch. */
+  readonly ackedAt?: number;
+}
+
+/** Consumers of an office in the order of their names, from after `after`. */
+export async function readConsumers(sql: Sql, key: LogKey, after: string, limit: number): Promise<ConsumerRecord[]> {
+  const rows = await sql<{ name: string; cursor: number; leased: number; acked_at: string | null; size: number }[]>`
+    SELECT c.name, c.cursor, c.leased, c.acked_at, h.size
+    FROM consumer c JOIN office_head h ON h.lane = c.lane AND h.office = c.office
+    WHERE c.lane = ${key.lane} AND c.office = ${key.office} AND c.name > ${after}
+    ORDER BY c.name LIMIT ${limit}`;
+  return rows.map(({ acked_at: ackedAt, ...row }) => ({
+    ...row,
+    ...(ackedAt === null ? {} : { ackedAt: instant(ackedAt) }),
+  }));
+}
+
+/** Live leases of these consumers of an office. */
+export async function readLiveBatches(
+  sql: Sql,
+  key: LogKey,
+  consumers: readonly string[],
+  now: number,
+): Promise<(BatchRow & { readonly consumer: string })[]> {
+  const rows = await sql<(StoredBatch & { consumer: string })[]>`
+    SELECT consumer, id, from_index AS from, to_index AS to, state, attempts, expires_at FROM batch
+    WHERE lane = ${key.lane} AND office = ${key.office} AND consumer = ANY(${[...consumers]}::text[])
+      AND state = 'leased' AND expires_at > ${formatInstant(now)}
+    ORDER BY consumer, from_index`;
+  return rows.map((row) => ({ ...batchOf(row), consumer: row.consumer }));
+}
+
+function batchOf(row: StoredBatch): BatchRow {
+  const { id, from, to, state, attempts } = row;
+  return { id, from, to, state, attempts, expiresAt: instant(row.expires_at) };
+}
+
+function instant(text: string): number {
+  const epochMs = parseInstant(text);
+  assert(epochMs !== undefined, 'PostgreSQL writes instants with a zone');
+  return epochMs;
+}
