@@ -1,0 +1,125 @@
+import { Type } from 'typebox';
+
+// The contract's objects about filings, as JSON Schema: what the OpenAPI document shows and what tests check replies with.
+
+export const Id = Type.String({ pattern: '^[A-Za-z0-9-]{1,32}\\.(0|[1-9][0-9]{0,14})$', description: '<office>.<index>' });
+export const Digest = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$', description: 'SHA-256, base64url without padding' });
+export const Instant = Type.String({ format: 'date-time', description: 'RFC 3339, UTC, milliseconds' });
+export const PlainDateText = Type.String({ format: 'date', description: 'YYYY-MM-DD, Asia/Shanghai' });
+export const PeriodSchema = Type.Object({ from: PlainDateText, to: PlainDateText }, { description: '所属期, both days included' });
+export const KindSchema = Type.Enum(['original', 'correction', 'void']);
+
+export const TextSchema = Type.Object({ zh: Type.String(), en: Type.String() });
+
+export const ViolationSchema = Type.Object({
+  pointer: Type.String({ description: 'RFC 6901 pointer into the payload' }),
+  code: Type.String(),
+  rule: Type.Optional(Type.String()),
+  line: Type.Optional(Type.String({ description: "The form's own line (栏次)" })),
+  severity: Type.Enum(['error', 'warning']),
+  message: TextSchema,
+});
+
+export const StatementSchema = Type.Object(
+  {
+    iss: Type.String(),
+    env: Type.String(),
+    id: Id,
+    office: Type.String(),
+    index: Type.Integer({ minimum: 0 }),
+    type: Type.String(),
+    version: Type.String(),
+    filer: Type.String(),
+    period: PeriodSchema,
+    reference: Type.Optional(Type.String()),
+    kind: KindSchema,
+    supersedes: Type.Optional(Id),
+    digest: Digest,
+    leaf: Digest,
+    receivedAt: Instant,
+  },
+  { description: 'What the gateway states; a leaf of the tick tree is the RFC 6962 leaf hash of its RFC 8785 form' },
+);
+
+export const ReceiptSchema = Type.Object({
+  statement: StatementSchema,
+  salt: Type.String({ pattern: '^[A-Za-z0-9_-]{22}$' }),
+  path: Type.Array(Digest, { description: 'RFC 6962 inclusion path, lowest sibling first' }),
+  leafIndex: Type.Integer({ minimum: 0 }),
+  treeSize: Type.Integer({ minimum: 1 }),
+  signature: Type.String({ description: 'Compact JWS over {root, treeSize, at, iss}' }),
+});
+
+const filingMembers = {
+  id: Id,
+  type: Type.String(),
+  version: Type.String(),
+  filer: Type.String(),
+  office: Type.String(),
+  index: Type.Integer({ minimum: 0 }),
+  period: PeriodSchema,
+  reference: Type.Optional(Type.String()),
+  kind: KindSchema,
+  supersedes: Type.Optional(Id),
+  digest: Digest,
+  status: Type.Enum(['accepted', 'superseded', 'voided']),
+  receivedAt: Instant,
+  late: Type.Boolean(),
+  warnings: Type.Array(ViolationSchema),
+  receipt: ReceiptSchema,
+};
+
+export const FilingSchema = Type.Object(filingMembers, { description: 'A filing as it was stored, with its receipt' });
+
+export const FollowedFilingSchema = Type.Object({
+  ...filingMembers,
+  history: Type.Array(
+    Type.Object({
+      status: Type.Enum(['accepted', 'superseded', 'voided']),
+      at: Instant,
+      by: Type.Optional(Type.String({ description: 'The filing that brought it about' })),
+    }),
+  ),
+});
+
+export const FilingListSchema = Type.Object({
+  items: Type.Array(FollowedFilingSchema),
+  next: Type.Union([Type.String(), Type.Null()]),
+});
+
+export const DryRunSchema = Type.Object({
+  valid: Type.Boolean(),
+  errors: Type.Array(ViolationSchema),
+  warnings: Type.Array(ViolationSchema),
+  more: Type.Optional(Type.Integer({ description: 'Violations beyond those listed' })),
+});
+
+/** What a filer signs. The type's own schema says what `data` holds. */
+export const PayloadSchema = Type.Object({
+  type: Type.String({ examples: ['tax.vat.general'] }),
+  version: Type.Optional(Type.String()),
+  filer: Type.String({ description: 'Unified social credit code, GB 32100' }),
+  period: PeriodSchema,
+  reference: Type.Optional(Type.String({ maxLength: 64 })),
+  office: Type.Optional(Type.String()),
+  supersedes: Type.Optional(Id),
+  kind: KindSchema,
+  data: Type.Optional(Type.Unknown()),
+});
+
+export const CompactJws = Type.String({
+  description: 'RFC 7515 compact serialization. Protected header: alg, kid, typ "filing+jws", aud (the issuer).',
+  pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$',
+});
+
+export const FlattenedJws = Type.Object(
+  { protected: Type.String(), payload: Type.String(), signature: Type.String() },
+  { description: 'RFC 7515 flattened JSON serialization, without an unprotected header', additionalProperties: false },
+);
+
+export const BulkContent = Type.Object({
+  payload: Type.String({ description: 'The payload line, base64url' }),
+  manifest: Type.String({ description: 'The compact JWS over {count, root}' }),
+  line: Type.Integer({ minimum: 0, description: "The line's leaf index under the root" }),
+  path: Type.Array(Digest),
+});
