@@ -5,7 +5,7 @@ import { type ErrorCode, GatewayError } from '../std/errors.ts';
 import type { Logger, Metrics, RandomBytes } from '../std/telemetry.ts';
 import { type Authenticate, REFUSE_ALL } from './auth.ts';
 import { RequestCall } from './call.ts';
-import { type Classify, Failures } from './failures.ts';
+import type { Failures } from './failures.ts';
 import { applyHeaders, optionsResponse } from './headers.ts';
 import type { Limits } from './limits.ts';
 import { type CompiledRoute, compileRoute, perform } from './perform.ts';
@@ -23,8 +23,7 @@ export interface AppDeps {
   readonly log: Logger;
   readonly metrics: Metrics;
   readonly random: RandomBytes;
-  /** What an error of a part below means to a client; see storage/failures.ts. */
-  readonly classify?: Classify;
+  readonly failures: Failures;
 }
 
 /**
@@ -35,8 +34,7 @@ export function createApp(deps: AppDeps): Hono {
   const app = new Hono();
   const ids = new RequestIds(deps.random);
   const sweep = new Sweep(deps.clock);
-  const failures = new Failures({ classify: deps.classify ?? (() => undefined), log: deps.log, clock: deps.clock });
-  const machine: Machine = { deps, ids, sweep, failures, authenticate: deps.authenticate ?? REFUSE_ALL };
+  const machine: Machine = { deps, ids, sweep, authenticate: deps.authenticate ?? REFUSE_ALL };
   deps.metrics.gauge('shenbao_http_in_flight', () => sweep.size);
   for (const route of deps.routes) {
     const compiled = compileRoute(route);
@@ -53,7 +51,6 @@ interface Machine {
   readonly deps: AppDeps;
   readonly ids: RequestIds;
   readonly sweep: Sweep;
-  readonly failures: Failures;
   readonly authenticate: Authenticate;
 }
 
@@ -83,7 +80,16 @@ function serve(machine: Machine, route: CompiledRoute, context: Context): Promis
     call.onDeadline = () => fail(new GatewayError('unavailable'));
     perform(route, call, machine.authenticate, machine.deps.limits).then((response) => {
       if (isAnswered) discard(response);
-      else settle(finish(machine, route, call, response, 'none'));
+      else
+        settle(
+          finish(
+            machine,
+            route,
+            call,
+            route.isStreamed ? guardStream(machine, route, call, response) : response,
+            'none',
+          ),
+        );
     }, fail);
   });
 }
@@ -93,11 +99,37 @@ function discard(response: Response): void {
   response.body?.cancel().catch(() => {});
 }
 
+/**
+ * A streamed body whose failure is reported here and ends the connection. Left alone, @hono/node-server would print the
+ * error, message and all, and try to send the message to the client.
+ */
+function guardStream(machine: Machine, route: Served, call: RequestCall, response: Response): Response {
+  const reader = response.body?.getReader();
+  if (reader === undefined) return response;
+  const body = new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      try {
+        const { done, value } = await reader.read();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      } catch (error) {
+        machine.deps.failures.brokenOff(error, call.requestId, route.operationId);
+        if (call.outgoing === undefined) controller.error(new Error('the answer broke off'));
+        // Destroyed before it was ended: the client sees that the last chunk is missing.
+        else call.outgoing.destroy();
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
+  return new Response(body, { status: response.status, headers: response.headers });
+}
+
 type Served = Pick<CompiledRoute, 'operationId' | 'cacheControl'>;
 
 function answerFailure(machine: Machine, route: Served, call: RequestCall, thrown: unknown): Response {
-  const error = machine.failures.toGatewayError(thrown);
-  return finish(machine, route, call, machine.failures.answer(error, call, route.operationId), error.code);
+  const { failures } = machine.deps;
+  const error = failures.toGatewayError(thrown);
+  return finish(machine, route, call, failures.answer(error, call, route.operationId), error.code);
 }
 
 function finish(

@@ -75,15 +75,28 @@ export class Failures {
     return new GatewayError(this.#classify(error) ?? 'internal', { cause: error });
   }
 
+  /** The same for a failure inside an answer that has begun: nobody else will report it. */
+  readonly explain = (error: unknown): GatewayError => {
+    const explained = this.toGatewayError(error);
+    if (PROBLEMS[explained.code].status >= 500) this.#report(explained, {});
+    return explained;
+  };
+
+  /** A body that broke off while it was sent; the client sees an incomplete answer. */
+  brokenOff(error: unknown, requestId: string, operation: string): void {
+    if (error instanceof ClientGone) return;
+    this.#report(this.toGatewayError(error), { requestId, operation, brokenOff: true });
+  }
+
   answer(error: GatewayError, context: FailureContext, operation: string): Response {
     const { status } = PROBLEMS[error.code];
-    if (status >= 500) this.#report(error, context.requestId, operation);
+    if (status >= 500) this.#report(error, { requestId: context.requestId, operation });
     const { language } = context;
     const body = JSON.stringify(problemBody(error, language, context.requestId));
     return new Response(body, { status, headers: problemHeaders(error, language, this.#turn++) });
   }
 
-  #report(error: GatewayError, requestId: string, operation: string): void {
+  #report(error: GatewayError, context: object): void {
     // Refusals under load are counted by the metrics; a line for each would be work at the worst moment.
     if (error.code === 'overloaded') return;
     const second = Math.floor(this.#clock.monotonic() / 1_000);
@@ -97,7 +110,7 @@ export class Failures {
       this.#suppressed++;
       return;
     }
-    const fields = { requestId, operation, problem: error.code, ...faultOf(error) };
+    const fields = { ...context, problem: error.code, ...faultOf(error) };
     if (error.code === 'internal') this.#log.error(fields, 'request failed');
     else this.#log.warn(fields, 'request not served');
   }

@@ -12,6 +12,8 @@ import { type Check, type Convert, compileCheck, compileConvert } from './schema
 export const JSON_LIMIT_BYTES = 1024 * 1024;
 const JSON_LIMITS = { depth: 32, values: 200_000 };
 
+const STREAMED_MEDIA = ['application/x-ndjson', 'text/event-stream'];
+
 interface Parameters {
   readonly convert: Convert;
   readonly check: Check;
@@ -25,6 +27,8 @@ export interface CompiledRoute {
   readonly cacheControl: string;
   /** Media types that a success can have, when there is a choice. */
   readonly choices: readonly string[] | undefined;
+  /** Whether a success may come as a stream. */
+  readonly isStreamed: boolean;
   readonly accepted: ReadonlySet<string>;
   readonly path: Parameters | undefined;
   readonly query: Parameters | undefined;
@@ -44,6 +48,7 @@ export function compileRoute(route: Route): CompiledRoute {
     // Whatever is behind a token is somebody's data; what is public may be kept and asked about again.
     cacheControl: route.access === 'public' && route.method === 'GET' ? 'no-cache' : 'no-store',
     choices: produced.size > 1 ? [...produced] : undefined,
+    isStreamed: STREAMED_MEDIA.some((type) => produced.has(type)),
     accepted: new Set(acceptedTypes(route.body)),
     path: route.params && { convert: compileConvert(route.params), check: compileCheck(route.params, '/path') },
     query: route.query && { convert: compileConvert(route.query), check: compileCheck(route.query, '/query') },
