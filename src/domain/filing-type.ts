@@ -66,6 +66,37 @@ export interface RuleDefinition {
   /** CEL, int64; true means that the filing keeps the rule. */
   readonly expression: string;
   readonly source: string;
+  /** Written once, checked for each of these columns: `[column]` in the expression, `{column}` in pointer and message. */
+  readonly columns?: readonly string[];
+  /** Pointer of a list in the payload: checked for every element, bound to `item`; `{index}` in the pointer. */
+  readonly each?: string;
+  /** Paths that must all be present, or the rule says nothing. */
+  readonly when?: readonly string[];
+}
+
+/** A figure that rules read as `constants.<name>` or `constants.<name>[column]`. */
+export interface RuleConstant {
+  readonly title: Text;
+  readonly value: number | Readonly<Record<string, number>>;
+  readonly source: string;
+}
+
+/** A figure over a list, computed once before the rules, which read it as `sums.<name>` or `sums.<name>[column]`. */
+export interface RuleSum {
+  readonly name: string;
+  /** Exactly one of the three holds a path in `data` such as `persons[].pension.employer`. */
+  readonly sum?: string;
+  readonly count?: string;
+  readonly distinct?: string;
+  readonly columns?: readonly string[];
+}
+
+/** What `rules.json` of a version says, with what it inherits from the version that it extends. */
+export interface RuleSet {
+  readonly columns: Readonly<Record<string, Text>>;
+  readonly constants: Readonly<Record<string, RuleConstant>>;
+  readonly let: readonly RuleSum[];
+  readonly rules: readonly RuleDefinition[];
 }
 
 export interface FilingTypeVersion {
@@ -73,6 +104,8 @@ export interface FilingTypeVersion {
   /** JSON Schema 2020-12 of `data`. */
   readonly schema: object;
   readonly rules: readonly RuleDefinition[];
+  /** The rules with the columns, constants and sums that they read. */
+  readonly ruleSet: RuleSet;
   /** A whole valid payload. */
   readonly example: FilingPayload;
   /** Schema first; rules only when the schema holds, since a rule may rely on it. */

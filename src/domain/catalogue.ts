@@ -1,0 +1,213 @@
+import type { Text } from '../std/text.ts';
+import { checkExamples } from './catalogue-examples.ts';
+import type { FilingPayload } from './filing.ts';
+import type {
+  Catalogue,
+  FilingType,
+  FilingTypeMetadata,
+  FilingTypeVersion,
+  FilingTypeVersionMetadata,
+} from './filing-type.ts';
+import { filingType } from './filing-types.ts';
+import { type JsonDocument, JsonSyntaxError, parseJsonDocument } from './json-document.ts';
+import { mergePatch } from './merge-patch.ts';
+import { compileRules } from './rules/compile.ts';
+import { extendedVersion, type LoadedRules, loadRules } from './rules/rule-file.ts';
+import { ruleRunner } from './rules/run.ts';
+import { compileSchema, type DataValidator } from './schema-compile.ts';
+import type { SchemaNode } from './schema-node.ts';
+import { readTypeFile } from './type-file.ts';
+import { versionCheck } from './version-check.ts';
+
+/** What is wrong with a file of `schemas/`. Lines count from 1. */
+export interface Problem {
+  readonly file: string;
+  readonly line: number;
+  readonly message: Text;
+}
+
+export type CatalogueResult =
+  | { readonly catalogue: Catalogue; readonly problems?: never }
+  | { readonly problems: readonly Problem[]; readonly catalogue?: never };
+
+/**
+ * All filing types from the texts of the files under `schemas/`, by path relative to it (`tax/vat-general/type.json`).
+ * Everything is checked: shape, versions, schemas, rules, and that each example has the verdict that its name declares.
+ * Either all is well or there is no catalogue. Files under `calendar/` are not its matter.
+ */
+export function buildCatalogue(files: ReadonlyMap<string, string>): CatalogueResult {
+  const loader = new Loader(files);
+  const types = new Map<string, FilingType>();
+  for (const folder of loader.typeFolders()) {
+    const type = loader.type(folder);
+    if (type === undefined) continue;
+    if (types.has(type.metadata.type))
+      loader.problem(`${folder}/type.json`, 1, `type ${type.metadata.type} is there twice`);
+    types.set(type.metadata.type, type);
+  }
+  loader.reportUnread();
+  return loader.problems.length === 0 ? { catalogue: { types } } : { problems: loader.problems };
+}
+
+const TYPE_FILE = /^([a-z]+\/[a-z0-9-]+)\/type\.json$/;
+const EXAMPLE_FILE = /^(?:valid-[a-z0-9-]+|invalid-[A-Z0-9-]+)\.json$/;
+
+interface VersionParts {
+  readonly schema: SchemaNode;
+  readonly validate: DataValidator;
+  readonly rules: LoadedRules;
+}
+
+class Loader {
+  readonly problems: Problem[] = [];
+  readonly #files: ReadonlyMap<string, string>;
+  readonly #read = new Set<string>();
+
+  constructor(files: ReadonlyMap<string, string>) {
+    this.#files = files;
+  }
+
+  problem(file: string, line: number, message: string): void {
+    this.problems.push({ file, line, message: { zh: `申报种类定义有误：${message}`, en: message } });
+  }
+
+  typeFolders(): string[] {
+    return [...this.#files.keys()].flatMap((path) => TYPE_FILE.exec(path)?.[1] ?? []).sort();
+  }
+
+  type(folder: string): FilingType | undefined {
+    const document = this.#document(`${folder}/type.json`);
+    if (document === undefined) return undefined;
+    const metadata = readTypeFile(document, this.#reporter(document));
+    if (metadata === undefined) return undefined;
+    if (!folder.startsWith(`${metadata.agency}/`))
+      this.problem(document.file, document.lineOf('/agency'), `agency ${metadata.agency} does not match the folder`);
+    const versions = new Map<string, FilingTypeVersion>();
+    const parts = new Map<string, VersionParts>();
+    for (const version of metadata.versions) this.#version(folder, version, metadata, parts, versions);
+    return versions.size === metadata.versions.length ? filingType(metadata, versions) : undefined;
+  }
+
+  /** Files that nothing reads are mistakes: a mistyped name would silently test nothing. */
+  reportUnread(): void {
+    for (const path of this.#files.keys()) {
+      if (!this.#read.has(path) && !path.startsWith('calendar/') && path.endsWith('.json'))
+        this.problem(path, 1, 'no type or version uses this file');
+    }
+  }
+
+  #version(
+    folder: string,
+    version: FilingTypeVersionMetadata,
+    metadata: FilingTypeMetadata,
+    parts: Map<string, VersionParts>,
+    versions: Map<string, FilingTypeVersion>,
+  ): void {
+    const path = `${folder}/${version.version}`;
+    const before = this.problems.length;
+    const compiled = this.#parts(path, version.version, parts);
+    if (compiled === undefined) return;
+    parts.set(version.version, compiled);
+    const { schema, validate, rules } = compiled;
+    const runner = ruleRunner(
+      compileRules(
+        rules,
+        schema,
+        (origin, pointer, message) =>
+          this.problem(
+            origin.document.file,
+            origin.document.lineOf(origin.pointer + pointer),
+            `${message} (in version ${version.version})`,
+          ),
+        (message) => this.problem(`${path}/rules.json`, 1, message),
+      ),
+    );
+    if (this.problems.length > before) return;
+    const check = versionCheck(schema, validate, runner);
+    const { origins: _, ...ruleSet } = rules;
+    const built = { metadata: version, schema, rules: rules.rules, ruleSet, check };
+    const example = checkExamples(
+      metadata,
+      built,
+      rules.origins,
+      this.#examples(path),
+      (file, line, message) => this.problem(file, line, message),
+      path,
+    );
+    if (example !== undefined) versions.set(version.version, { ...built, example: example as FilingPayload });
+  }
+
+  #parts(path: string, version: string, earlier: ReadonlyMap<string, VersionParts>): VersionParts | undefined {
+    const schemaDocument = this.#document(`${path}/schema.json`);
+    const ruleDocument = this.#document(`${path}/rules.json`);
+    if (schemaDocument === undefined || ruleDocument === undefined) return undefined;
+    const schema = this.#schema(schemaDocument, earlier);
+    const baseName = extendedVersion(ruleDocument);
+    const base = baseName === undefined ? undefined : earlier.get(baseName);
+    if (baseName !== undefined && base === undefined) {
+      this.problem(
+        ruleDocument.file,
+        ruleDocument.lineOf('/extends'),
+        `version ${baseName} is not an earlier version of this type`,
+      );
+      return undefined;
+    }
+    const rules = loadRules(version, ruleDocument, base?.rules, this.#reporter(ruleDocument));
+    const validate = schema === undefined ? undefined : compileSchema(schema, this.#reporter(schemaDocument));
+    if (validate === undefined || rules === undefined) return undefined;
+    return { schema: schema as SchemaNode, validate, rules };
+  }
+
+  /** A schema as written, or `{ "extends": "<earlier version>", "patch": <RFC 7396> }`. */
+  #schema(document: JsonDocument, earlier: ReadonlyMap<string, VersionParts>): unknown {
+    const baseName = extendedVersion(document);
+    if (baseName === undefined) return document.value;
+    const base = earlier.get(baseName)?.schema;
+    if (base === undefined) {
+      this.problem(
+        document.file,
+        document.lineOf('/extends'),
+        `version ${baseName} is not an earlier version of this type`,
+      );
+      return undefined;
+    }
+    return mergePatch(base, (document.value as { readonly patch?: unknown }).patch ?? {});
+  }
+
+  #examples(path: string): JsonDocument[] {
+    const folder = `${path}/examples/`;
+    const found: JsonDocument[] = [];
+    for (const file of [...this.#files.keys()].sort()) {
+      if (!file.startsWith(folder)) continue;
+      if (!EXAMPLE_FILE.test(file.slice(folder.length))) {
+        this.problem(file, 1, 'an example is named valid-<word>.json or invalid-<RULE-ID>.json');
+        this.#read.add(file);
+        continue;
+      }
+      const document = this.#document(file);
+      if (document !== undefined) found.push(document);
+    }
+    return found;
+  }
+
+  #document(file: string): JsonDocument | undefined {
+    const text = this.#files.get(file);
+    this.#read.add(file);
+    if (text === undefined) {
+      this.problem(file, 1, 'the file is missing');
+      return undefined;
+    }
+    try {
+      return parseJsonDocument(file, text);
+    } catch (error) {
+      if (!(error instanceof JsonSyntaxError)) throw error;
+      this.problem(file, error.line, `not JSON: ${error.message}`);
+      return undefined;
+    }
+  }
+
+  #reporter(document: JsonDocument): (pointer: string, message: string) => void {
+    return (pointer, message) =>
+      this.problem(document.file, document.lineOf(pointer), pointer === '' ? message : `${pointer}: ${message}`);
+  }
+}

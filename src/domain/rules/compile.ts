@@ -1,0 +1,297 @@
+import type { Violation } from '../../std/errors.ts';
+import type { RuleDefinition } from '../filing-type.ts';
+import { pointerSegments } from '../json-document.ts';
+import { childNode, placeOf, resolveNode, type SchemaNode } from '../schema-node.ts';
+import {
+  CelFault,
+  type CelType,
+  type CelValue,
+  type Condition,
+  compileCondition,
+  type PathUse,
+  readExpression,
+} from './cel.ts';
+import { type LoadedRules, originOf, type RuleOrigin } from './rule-file.ts';
+import { type Slot, SlotTree } from './slots.ts';
+import { type CompiledSum, compileSums } from './sums.ts';
+
+/** A rule for one column, ready to run. */
+export interface CompiledRule {
+  readonly definition: RuleDefinition;
+  readonly condition: Condition;
+  /** What it reads of the filing. */
+  readonly slots: readonly number[];
+  /** Presence slots that must all be 1. */
+  readonly when: readonly number[];
+  /** True when the rule is known to hold if nothing that it reads is there: then it need not run. */
+  readonly holdsWhenAbsent: boolean;
+  /** The finding, all but the element's index. */
+  readonly finding: Violation;
+}
+
+export interface CompiledList {
+  /** Path below `data`. */
+  readonly segments: readonly string[];
+  readonly tree: SlotTree;
+  readonly rules: readonly CompiledRule[];
+}
+
+export interface CompiledRules {
+  readonly slots: readonly Slot[];
+  readonly tree: SlotTree;
+  readonly fixed: Readonly<Record<string, CelValue>>;
+  readonly sums: readonly (CompiledSum & { readonly variable: string })[];
+  readonly rules: readonly CompiledRule[];
+  readonly lists: readonly CompiledList[];
+}
+
+/** A finding about a rule, at the place where the rule was written. */
+export type ReportRule = (origin: RuleOrigin, pointer: string, message: string) => void;
+
+const ENVELOPE: Readonly<Record<string, string>> = {
+  'period.from': 'periodFrom',
+  'period.to': 'periodTo',
+  filer: 'filer',
+  kind: 'kind',
+  reference: 'reference',
+};
+const ROOTS: ReadonlySet<string> = new Set([
+  'data',
+  'item',
+  'period',
+  'filer',
+  'kind',
+  'reference',
+  'constants',
+  'sums',
+  'column',
+]);
+const PLACEHOLDER = /\{([A-Za-z]+)\}/g;
+
+/** Compiles what the rule file declares and every rule against the schema. Findings go to `report`. */
+export function compileRules(
+  loaded: LoadedRules,
+  schema: SchemaNode,
+  report: ReportRule,
+  reportLet: (message: string) => void,
+): CompiledRules {
+  const compiler = new Compiler(loaded, schema, reportLet);
+  for (const rule of loaded.rules) {
+    try {
+      compiler.add(rule);
+    } catch (error) {
+      if (!(error instanceof RuleFault)) throw error;
+      report(originOf(loaded, rule.id), error.member, `rule ${rule.id}: ${error.message}`);
+    }
+  }
+  return compiler.done();
+}
+
+class RuleFault extends Error {
+  readonly member: string;
+
+  constructor(member: string, message: string) {
+    super(message);
+    this.member = member;
+  }
+}
+
+class Compiler {
+  readonly #loaded: LoadedRules;
+  readonly #schema: SchemaNode;
+  readonly #slots: Slot[] = [];
+  readonly #tree: SlotTree;
+  readonly #fixed: Record<string, CelValue> = {};
+  readonly #types = new Map<string, CelType>();
+  readonly #sums: (CompiledSum & { variable: string })[] = [];
+  readonly #rules: CompiledRule[] = [];
+  readonly #lists = new Map<string, { segments: readonly string[]; tree: SlotTree; rules: CompiledRule[] }>();
+
+  constructor(loaded: LoadedRules, schema: SchemaNode, reportLet: (message: string) => void) {
+    this.#loaded = loaded;
+    this.#schema = schema;
+    this.#tree = new SlotTree(schema, schema, this.#slots);
+    for (const name of Object.values(ENVELOPE)) this.#types.set(name, 'string');
+    for (const [name, constant] of Object.entries(loaded.constants)) {
+      const values = typeof constant.value === 'number' ? { '': constant.value } : constant.value;
+      for (const [column, value] of Object.entries(values)) {
+        this.#fixed[variableName('constants', name, column)] = BigInt(value);
+        this.#types.set(variableName('constants', name, column), 'int');
+      }
+    }
+    for (const definition of loaded.let) {
+      try {
+        for (const sum of compileSums(definition, schema)) {
+          const variable = variableName('sums', sum.name, sum.column ?? '');
+          this.#sums.push({ ...sum, variable });
+          this.#types.set(variable, 'int');
+        }
+      } catch (error) {
+        if (!(error instanceof CelFault)) throw error;
+        reportLet(`let ${definition.name}: ${error.message}`);
+      }
+    }
+  }
+
+  add(rule: RuleDefinition): void {
+    const list = rule.each === undefined ? undefined : this.#list(rule.each);
+    for (const column of rule.columns ?? [undefined]) {
+      if (column !== undefined && this.#loaded.columns[column] === undefined)
+        throw new RuleFault('/columns', `column ${column} has no title in "columns"`);
+      (list?.rules ?? this.#rules).push(this.#compile(rule, column, list?.tree));
+    }
+  }
+
+  done(): CompiledRules {
+    return {
+      slots: this.#slots,
+      tree: this.#tree,
+      fixed: this.#fixed,
+      sums: this.#sums,
+      rules: this.#rules,
+      lists: [...this.#lists.values()],
+    };
+  }
+
+  #list(pointer: string): { segments: readonly string[]; tree: SlotTree; rules: CompiledRule[] } {
+    const known = this.#lists.get(pointer);
+    if (known !== undefined) return known;
+    const segments = pointerSegments(pointer).slice(1);
+    let node = resolveNode(this.#schema, this.#schema);
+    for (const segment of segments) node = childNode(this.#schema, node, segment) ?? {};
+    if (node.type !== 'array' || node.items === undefined)
+      throw new RuleFault('/each', `${pointer} is not a list in the schema`);
+    const list = { segments, tree: new SlotTree(this.#schema, node.items, this.#slots), rules: [] };
+    this.#lists.set(pointer, list);
+    return list;
+  }
+
+  #compile(rule: RuleDefinition, column: string | undefined, items: SlotTree | undefined): CompiledRule {
+    const when = (rule.when ?? []).map((path) => asFault('/when', () => onePath(path, column)));
+    const uses = asFault('/expression', () => readExpression(rule.expression, ROOTS, column));
+    const reads = { slots: new Set<Slot>(), isPure: true };
+    const whenSlots = asFault('/when', () =>
+      when.map((use) => this.#treeOf(use, items).slotFor({ ...use, presenceOnly: true }, [])),
+    );
+    const condition = asFault('/expression', () => {
+      const source = rewrite(rule.expression, uses, (use) => this.#variableFor(use, when, items, reads));
+      const types = new Map(this.#types);
+      for (const slot of reads.slots) types.set(slot.name, slot.type);
+      return compileCondition(source, types);
+    });
+    return {
+      definition: rule,
+      condition,
+      slots: [...reads.slots].map((slot) => slot.index),
+      when: whenSlots.map((slot) => slot.index),
+      holdsWhenAbsent: reads.isPure && this.#holdsWhenAbsent(condition, reads.slots),
+      finding: this.#finding(rule, column),
+    };
+  }
+
+  #treeOf(use: PathUse, items: SlotTree | undefined): SlotTree {
+    if (use.root === 'data') return this.#tree;
+    if (use.root === 'item' && items !== undefined) return items;
+    throw new CelFault(`${use.root} is not a value of the filing here`, use.start);
+  }
+
+  #variableFor(
+    use: PathUse,
+    when: readonly PathUse[],
+    items: SlotTree | undefined,
+    reads: { slots: Set<Slot>; isPure: boolean },
+  ): string {
+    if (use.root === 'data' || use.root === 'item') {
+      const slot = this.#treeOf(use, items).slotFor(use, when);
+      reads.slots.add(slot);
+      return slot.name;
+    }
+    if (use.root === 'constants' || use.root === 'sums') {
+      const name = variableName(use.root, use.segments[0] ?? '', use.segments[1] ?? '');
+      if (use.segments.length > 2 || !this.#types.has(name))
+        throw new CelFault(`${[use.root, ...use.segments].join('.')} is not declared`, use.start);
+      if (use.root === 'sums') reads.isPure = false;
+      return name;
+    }
+    const name = ENVELOPE[[use.root, ...use.segments].join('.')];
+    if (name === undefined) throw new CelFault(`unknown name ${[use.root, ...use.segments].join('.')}`, use.start);
+    reads.isPure = false;
+    return name;
+  }
+
+  #holdsWhenAbsent(condition: Condition, slots: ReadonlySet<Slot>): boolean {
+    const values: Record<string, CelValue> = { ...this.#fixed };
+    for (const slot of slots) {
+      if (slot.absent === undefined) return false;
+      values[slot.name] = slot.absent;
+    }
+    try {
+      return condition(values);
+    } catch {
+      return false;
+    }
+  }
+
+  #finding(rule: RuleDefinition, column: string | undefined): Violation {
+    const name = column === undefined ? undefined : this.#loaded.columns[column];
+    const pointer = rule.pointer.replaceAll('{column}', column ?? '{column}');
+    const message = {
+      zh: rule.message.zh.replaceAll('{column}', name?.zh ?? '{column}'),
+      en: rule.message.en.replaceAll('{column}', name?.en ?? '{column}'),
+    };
+    const left = [...`${pointer} ${message.zh} ${message.en}`.matchAll(PLACEHOLDER)].filter(
+      (match) => match[1] !== 'index',
+    );
+    if (left.length > 0) throw new RuleFault('/pointer', `placeholder ${left[0]?.[0]} has no value`);
+    if (pointer.includes('{index}') !== (rule.each !== undefined))
+      throw new RuleFault('/pointer', '{index} belongs to rules with "each", and to all of them');
+    const line = rule.line ?? this.#lineAt(pointer);
+    return {
+      pointer,
+      code: 'rule',
+      rule: rule.id,
+      ...(line === undefined ? {} : { line }),
+      severity: rule.severity,
+      message,
+    };
+  }
+
+  #lineAt(pointer: string): string | undefined {
+    const [top, ...segments] = pointerSegments(pointer.replaceAll('{index}', '0'));
+    if (top !== 'data') {
+      if (['period', 'filer', 'kind', 'reference', 'supersedes'].includes(top ?? '')) return undefined;
+      throw new RuleFault('/pointer', `the payload has no ${pointer}`);
+    }
+    const place = placeOf(this.#schema, segments);
+    if (place.node === undefined) throw new RuleFault('/pointer', `the schema has no ${pointer}`);
+    return place.line;
+  }
+}
+
+function variableName(root: string, name: string, column: string): string {
+  return column === '' ? `${root}_${name}` : `${root}_${name}_${column}`;
+}
+
+function onePath(source: string, column: string | undefined): PathUse {
+  const [use, ...others] = readExpression(source, ROOTS, column);
+  if (use === undefined || others.length > 0) throw new CelFault('one path expected');
+  return use;
+}
+
+/** The expression with each path replaced by the name of its variable. */
+function rewrite(source: string, uses: readonly PathUse[], nameOf: (use: PathUse) => string): string {
+  let result = source;
+  for (const use of [...uses].sort((a, b) => b.start - a.start)) {
+    result = result.slice(0, use.start) + nameOf(use) + result.slice(use.end);
+  }
+  return result;
+}
+
+function asFault<T>(member: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof CelFault) throw new RuleFault(member, `${error.message} (at character ${error.offset + 1})`);
+    throw error;
+  }
+}

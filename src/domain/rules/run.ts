@@ -1,0 +1,94 @@
+import type { Violation } from '../../std/errors.ts';
+import type { FilingPayload } from '../filing.ts';
+import type { Verdict } from '../filing-type.ts';
+import type { CompiledList, CompiledRule, CompiledRules } from './compile.ts';
+import { Variables } from './slots.ts';
+
+/** No filer reads more, and no answer needs to be longer. */
+export const MAX_FINDINGS = 100;
+
+/** Runs the rules of a version over filings whose data keep the schema. */
+export type RuleRunner = (payload: FilingPayload) => Verdict;
+
+export function ruleRunner(compiled: CompiledRules): RuleRunner {
+  const variables = new Variables(compiled.slots, compiled.fixed);
+  return (payload) => {
+    const findings = new Findings();
+    try {
+      prepare(compiled, variables, payload);
+      for (const rule of compiled.rules) if (!holds(rule, variables, findings)) findings.add(rule.finding);
+      for (const list of compiled.lists) runList(list, payload.data, variables, findings);
+    } finally {
+      variables.reset(0);
+    }
+    return findings.verdict();
+  };
+}
+
+function prepare(compiled: CompiledRules, variables: Variables, payload: FilingPayload): void {
+  compiled.tree.fill(payload.data, variables);
+  const { values } = variables;
+  values.periodFrom = payload.period.from;
+  values.periodTo = payload.period.to;
+  values.filer = payload.filer;
+  values.kind = payload.kind;
+  values.reference = payload.reference ?? '';
+  // A sum beyond int64 has no value; a rule that reads it fails to evaluate, and that is a finding.
+  for (const sum of compiled.sums) values[sum.variable] = sum.compute(payload.data) as bigint;
+}
+
+function runList(list: CompiledList, data: unknown, variables: Variables, findings: Findings): void {
+  let items = data;
+  for (const segment of list.segments) items = (items as Readonly<Record<string, unknown>> | undefined)?.[segment];
+  if (!Array.isArray(items)) return;
+  const mark = variables.mark();
+  for (let index = 0; index < items.length; index++) {
+    list.tree.fill(items[index], variables);
+    for (const rule of list.rules) if (!holds(rule, variables, findings, index)) findings.add(rule.finding, index);
+    variables.reset(mark);
+  }
+}
+
+/** A rule that cannot be evaluated has no verdict to give: that is reported in its place, and blocks. */
+function holds(rule: CompiledRule, variables: Variables, findings: Findings, index?: number): boolean {
+  const { present } = variables;
+  for (const slot of rule.when) if (present[slot] === 0) return true;
+  if (rule.holdsWhenAbsent && !rule.slots.some((slot) => present[slot] === 1)) return true;
+  try {
+    return rule.condition(variables.values);
+  } catch {
+    findings.add({ ...rule.finding, severity: 'error', message: FAILED }, index);
+    return true;
+  }
+}
+
+const FAILED = {
+  zh: '本规则无法计算（数值溢出、除数为零或日期无效），请检查有关栏次',
+  en: 'This rule cannot be evaluated (overflow, division by zero or an invalid date); check the lines that it reads',
+};
+
+class Findings {
+  readonly #errors: Violation[] = [];
+  readonly #warnings: Violation[] = [];
+  #more = 0;
+
+  add(finding: Violation, index?: number): void {
+    const list = finding.severity === 'error' ? this.#errors : this.#warnings;
+    if (list.length >= MAX_FINDINGS) {
+      this.#more++;
+      return;
+    }
+    list.push(
+      index === undefined ? finding : { ...finding, pointer: finding.pointer.replaceAll('{index}', String(index)) },
+    );
+  }
+
+  verdict(): Verdict {
+    return this.#errors.length === 0 && this.#warnings.length === 0
+      ? SOUND
+      : { errors: this.#errors, warnings: this.#warnings, more: this.#more };
+  }
+}
+
+/** Shared: most filings are sound. */
+export const SOUND: Verdict = { errors: [], warnings: [], more: 0 };

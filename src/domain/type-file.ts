@@ -1,0 +1,131 @@
+import { isPlainDate } from '../std/clock.ts';
+import { AGENCIES } from './filing.ts';
+import type { FilingTypeMetadata, FilingTypeVersionMetadata } from './filing-type.ts';
+import type { JsonDocument } from './json-document.ts';
+import { addDays } from './period-kinds.ts';
+import { newAjv, type Report } from './schema-compile.ts';
+
+const text = {
+  type: 'object',
+  properties: { zh: { type: 'string', minLength: 1 }, en: { type: 'string', minLength: 1 } },
+  required: ['zh', 'en'],
+  additionalProperties: false,
+};
+const date = { type: 'string', format: 'date' };
+const count = { type: 'integer', minimum: 1, maximum: 3660 };
+const rule = (name: string, properties: object, required: string[] = []): object => ({
+  type: 'object',
+  properties: { rule: { const: name }, ...properties },
+  required: ['rule', ...required],
+  additionalProperties: false,
+});
+const PERIODS = ['month', 'quarter', 'half-year', 'year', 'day', 'event'];
+
+const validate = newAjv().compile({
+  type: 'object',
+  properties: {
+    type: { type: 'string', pattern: '^[a-z]+(\\.[a-z0-9-]+)+$', maxLength: 64 },
+    agency: { enum: AGENCIES },
+    title: text,
+    description: text,
+    periods: { type: 'array', items: { enum: PERIODS }, minItems: 1, uniqueItems: true },
+    filers: {
+      type: 'object',
+      properties: {
+        taxpayerKinds: { type: 'array', items: { enum: ['general', 'small'] }, minItems: 1, uniqueItems: true },
+      },
+      additionalProperties: false,
+    },
+    deadline: {
+      oneOf: [
+        rule('tax-month', {}),
+        rule(
+          'after-period',
+          { months: { ...count, minimum: 0 }, day: { ...count, maximum: 31 }, roll: { type: 'boolean' } },
+          ['months', 'day'],
+        ),
+        rule('after-event', { hours: count, days: count, workingDays: count }),
+        rule('none', {}),
+      ],
+    },
+    kinds: {
+      type: 'object',
+      properties: { correction: { type: 'boolean' }, void: { type: 'boolean' } },
+      required: ['correction', 'void'],
+      additionalProperties: false,
+    },
+    notice: text,
+    status: { enum: ['modelled', 'official'] },
+    source: { type: 'string', minLength: 1 },
+    versions: {
+      type: 'array',
+      minItems: 1,
+      items: {
+        type: 'object',
+        properties: {
+          version: { type: 'string', pattern: '^[0-9A-Za-z][0-9A-Za-z.-]*$', maxLength: 32 },
+          from: date,
+          to: date,
+          note: text,
+        },
+        required: ['version', 'from'],
+        additionalProperties: false,
+      },
+    },
+  },
+  required: [
+    'type',
+    'agency',
+    'title',
+    'description',
+    'periods',
+    'deadline',
+    'kinds',
+    'notice',
+    'status',
+    'source',
+    'versions',
+  ],
+  additionalProperties: false,
+});
+
+/** The metadata of a type, or undefined with findings. Checks shape, then that the versions follow one another day by day. */
+export function readTypeFile(document: JsonDocument, report: Report): FilingTypeMetadata | undefined {
+  if (!validate(document.value)) {
+    for (const error of validate.errors ?? []) report(error.instancePath, `${error.keyword}: ${error.message ?? ''}`);
+    return undefined;
+  }
+  const metadata = document.value as unknown as FilingTypeMetadata;
+  if (!metadata.type.startsWith(`${metadata.agency}.`))
+    report('/type', `the type of agency ${metadata.agency} must begin with "${metadata.agency}."`);
+  if (metadata.periods.includes('event') && metadata.periods.length > 1)
+    report('/periods', 'an event type has no other periods');
+  checkDeadline(metadata, report);
+  checkVersions(metadata.versions, report);
+  return metadata;
+}
+
+function checkDeadline({ deadline, periods }: FilingTypeMetadata, report: Report): void {
+  if (deadline.rule !== 'after-event') return;
+  const given = [deadline.hours, deadline.days, deadline.workingDays].filter((value) => value !== undefined);
+  if (given.length !== 1) report('/deadline', 'exactly one of hours, days and workingDays');
+  if (!periods.includes('event')) report('/deadline', 'after-event is for event types');
+}
+
+function checkVersions(versions: readonly FilingTypeVersionMetadata[], report: Report): void {
+  const seen = new Set<string>();
+  for (const [i, { version, from, to }] of versions.entries()) {
+    const at = `/versions/${i}`;
+    if (seen.has(version)) report(`${at}/version`, `version ${version} is there twice`);
+    seen.add(version);
+    if (to !== undefined && isPlainDate(to) && to < from) report(`${at}/to`, 'ends before it begins');
+    const next = versions[i + 1];
+    if (next === undefined) continue;
+    if (to === undefined) report(at, 'only the newest version, the last in the list, may have no end');
+    else if (next.from !== addDays(to, 1))
+      report(
+        `/versions/${i + 1}/from`,
+        next.from <= to ? 'overlaps the version before' : 'leaves a hole after the version before',
+      );
+  }
+}
