@@ -1,0 +1,84 @@
+// What `npm test` runs: types, lint, unused code, schemas, then all tests. Every step runs whatever the others say; the
+// last line counts tests, and counts each other step that failed as one failure more. Arguments go to vitest.
+import { spawnSync } from 'node:child_process';
+import fs from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '..');
+const inRoot = (...parts) => path.join(root, ...parts);
+
+/** Runs one step with its output shown; true when it succeeded. */
+function run(name, args) {
+  console.log(`\n— ${name}`);
+  const { status, signal, error } = spawnSync(process.execPath, args, { cwd: root, stdio: 'inherit' });
+  if (status === 0) return true;
+  console.error(`${name}: ${error?.message ?? signal ?? `exit code ${status}`}`);
+  return false;
+}
+
+/** The program that a package declares, run by this Node: `node_modules/.bin` differs by platform. */
+function program(packageName, name = packageName) {
+  const { bin } = JSON.parse(fs.readFileSync(inRoot('node_modules', packageName, 'package.json'), 'utf8'));
+  return inRoot('node_modules', packageName, typeof bin === 'string' ? bin : bin[name]);
+}
+
+/** Steps beside the tests: a name and how to run it. */
+function checks() {
+  const { scripts } = JSON.parse(fs.readFileSync(inRoot('package.json'), 'utf8'));
+  const list = [
+    ['types', () => run('types', [program('typescript', 'tsc'), '--noEmit'])],
+    ['lint', () => run('lint', [program('@biomejs/biome', 'biome'), 'check', '.'])],
+    ['unused code', () => run('unused code', [program('knip')])],
+  ];
+  if (scripts['schemas:check'] !== undefined) {
+    const npm = process.env.npm_execpath;
+    if (npm === undefined) throw new Error('run this through npm: npm test');
+    list.push(['schemas', () => run('schemas', [npm, 'run', '--silent', 'schemas:check'])]);
+  }
+  return list;
+}
+
+/** Runs all tests. What vitest's report does not show as a failed test, but its exit code does, is a failure too. */
+function runTests() {
+  const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shenbao-report-'));
+  const report = path.join(folder, 'report.json');
+  try {
+    const args = [
+      program('vitest'),
+      'run',
+      '--config',
+      inRoot('test', 'vitest.config.ts'),
+      '--reporter=default',
+      '--reporter=json',
+    ];
+    const succeeded = run('tests', [...args, `--outputFile.json=${report}`, ...process.argv.slice(2)]);
+    return count(fs.existsSync(report) ? JSON.parse(fs.readFileSync(report, 'utf8')) : undefined, succeeded);
+  } finally {
+    fs.rmSync(folder, { recursive: true, force: true });
+  }
+}
+
+function count(report, succeeded) {
+  if (report === undefined) return { passed: 0, failed: 1, skipped: 0 };
+  const brokenFiles = report.testResults.filter(
+    ({ status, assertionResults }) => status === 'failed' && !assertionResults.some((each) => each.status === 'failed'),
+  ).length;
+  const failed = report.numFailedTests + brokenFiles;
+  const isSilentFailure = failed === 0 && (!succeeded || !report.success || report.numPassedTests === 0);
+  return {
+    passed: report.numPassedTests,
+    failed: isSilentFailure ? 1 : failed,
+    skipped: report.numPendingTests + report.numTodoTests,
+  };
+}
+
+const failedChecks = checks()
+  .filter(([, check]) => !check())
+  .map(([name]) => name);
+const { passed, failed, skipped } = runTests();
+if (failedChecks.length > 0) console.error(`\nfailed: ${failedChecks.join(', ')}`);
+const total = failed + failedChecks.length;
+console.log(`\n${passed} passed, ${total} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);
+process.exitCode = total === 0 ? 0 : 1;
