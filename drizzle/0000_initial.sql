@@ -179,6 +179,7 @@ CREATE TABLE "tile" (
 	CONSTRAINT "tile_pk" PRIMARY KEY("lane","office","level","n")
 );
 --> statement-breakpoint
+CREATE INDEX "batch_open" ON "batch" USING btree ("lane","office","consumer") WHERE state = 'leased';--> statement-breakpoint
 CREATE INDEX "mandate_agent_filer" ON "mandate" USING btree ("agent","filer");--> statement-breakpoint
 CREATE INDEX "party_key_party" ON "party_key" USING btree ("party");--> statement-breakpoint
 CREATE INDEX "used_assertion_expiry" ON "used_assertion" USING btree ("expires_at");--> statement-breakpoint

@@ -10,8 +10,8 @@ import {
   updateCursor,
 } from '../storage/batches.ts';
 import { transaction } from '../storage/transaction.ts';
-import { type BatchContext, type ConsumerName, consumerKey, type Lease, leaseOf } from './context.ts';
-import { phaseOf, TRANSITIONS, type Transition } from './state.ts';
+import { type BatchContext, type ConsumerName, consumerKey, leaseOf } from './context.ts';
+import { phaseOf, TRANSITIONS } from './state.ts';
 
 export interface AcknowledgeInput extends ConsumerName {
   readonly id: string;
@@ -59,25 +59,14 @@ async function acknowledgeLocked(
   if (next === 'stale') throw stale(consumer.cursor);
   if (!input.rootsEqual) throw new GatewayError('root-mismatch', { members: { size: input.size } });
   if (lease.state === next) return { cursor: consumer.cursor };
-  await updateBatchStates(tx, key, [lease.id], stored(next));
-  const open = (await readOpenBatches(tx, key)).map(leaseOf);
-  await updateBatchStates(tx, key, covered(open, input.size, now), 'acknowledged');
+  await updateBatchStates(tx, key, [lease.id], next);
+  // An open lease that reaches beyond would overlap this batch, which is ruled out when batches are opened.
+  const below = (await readOpenBatches(tx, key)).filter((open) => open.to <= input.size);
+  const ids = below.map((open) => open.id);
+  await updateBatchStates(tx, key, ids, TRANSITIONS.leased.cover);
   const cursor = Math.max(consumer.cursor, input.size);
   await updateCursor(tx, key, cursor, now);
   return { cursor };
-}
-
-/** Leases that end where the acknowledged prefix does or before it. One that reached beyond would overlap. */
-function covered(open: readonly Lease[], size: number, now: number): string[] {
-  const below = open.filter((lease) => lease.to <= size);
-  for (const lease of below)
-    assert(TRANSITIONS[phaseOf(lease, now)].cover === 'acknowledged', 'open leases can be covered');
-  return below.map((lease) => lease.id);
-}
-
-function stored(next: Transition): string {
-  assert(next !== 'never' && next !== 'stale', 'this transition leads to a state');
-  return next;
 }
 
 function stale(size: number): GatewayError {

@@ -62,12 +62,8 @@ async function leaseNext(
   const range = nextRange(live, consumer.cursor, size, input.max);
   if (range === undefined) return undefined;
   const replaced = open.filter((lease) => phaseOf(lease, now) === 'expired' && overlaps(lease, range));
-  await updateBatchStates(
-    tx,
-    key,
-    replaced.map((lease) => lease.id),
-    handedOn(replaced, now),
-  );
+  const ids = replaced.map((lease) => lease.id);
+  await updateBatchStates(tx, key, ids, TRANSITIONS.expired['hand-on']);
   const attempts = 1 + Math.max(0, ...replaced.map((lease) => lease.attempts));
   const expiresAt = now + input.leaseSeconds * 1000;
   const lease: Lease = { id: randomUUID(), ...range, state: 'leased', attempts, expiresAt };
@@ -83,13 +79,6 @@ async function lockOrMake(tx: TransactionSql, key: ConsumerKey): Promise<Consume
   const made = await lockConsumer(tx, key);
   assert(made !== undefined, 'the consumer has a row');
   return made;
-}
-
-function handedOn(replaced: readonly Lease[], now: number): string {
-  const next = new Set(replaced.map((lease) => TRANSITIONS[phaseOf(lease, now)]['hand-on']));
-  next.add('handed-on');
-  assert(next.size === 1, 'only expired leases are handed on');
-  return 'handed-on';
 }
 
 function tooManyLeases(): GatewayError {

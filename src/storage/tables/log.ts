@@ -1,4 +1,5 @@
-import { bigint, integer, pgTable, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
+import { sql } from 'drizzle-orm';
+import { bigint, index, integer, pgTable, primaryKey, smallint, text, timestamp, uuid } from 'drizzle-orm/pg-core';
 import { bytea } from './columns.ts';
 
 /** How far an office's Merkle tree has been computed; its row lock lets one process at a time go on. */
@@ -71,5 +72,8 @@ export const batch = pgTable(
     attempts: integer().notNull(),
     expiresAt: timestamp('expires_at', { withTimezone: true, precision: 3, mode: 'string' }).notNull(),
   },
-  (t) => [primaryKey({ name: 'batch_pk', columns: [t.lane, t.office, t.consumer, t.id] })],
+  (t) => [
+    primaryKey({ name: 'batch_pk', columns: [t.lane, t.office, t.consumer, t.id] }),
+    index('batch_open').on(t.lane, t.office, t.consumer).where(sql`state = 'leased'`),
+  ],
 );
