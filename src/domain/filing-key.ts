@@ -12,7 +12,14 @@ const PREFIX_BYTES = 8;
  * same index list a filer's filings month by month.
  */
 export function filingKey(parts: FilingKeyParts): Buffer {
-  const tuple = [parts.filer, parts.type, parts.period.from, parts.period.to, parts.reference ?? '', parts.supersedes ?? ''];
+  const tuple = [
+    parts.filer,
+    parts.type,
+    parts.period.from,
+    parts.period.to,
+    parts.reference ?? '',
+    parts.supersedes ?? '',
+  ];
   const text = tuple.map((field) => `${Buffer.byteLength(field)}:${field}`).join('');
   return Buffer.concat([filerPrefix(parts.filer, monthNumber(parts.period.to)), sha256(text)]);
 }

@@ -2,11 +2,20 @@ import { Type } from 'typebox';
 
 // The contract's objects about filings, as JSON Schema: what the OpenAPI document shows and what tests check replies with.
 
-export const Id = Type.String({ pattern: '^[A-Za-z0-9-]{1,32}\\.(0|[1-9][0-9]{0,14})$', description: '<office>.<index>' });
-export const Digest = Type.String({ pattern: '^[A-Za-z0-9_-]{43}$', description: 'SHA-256, base64url without padding' });
+export const Id = Type.String({
+  pattern: '^[A-Za-z0-9-]{1,32}\\.(0|[1-9][0-9]{0,14})$',
+  description: '<office>.<index>',
+});
+export const Digest = Type.String({
+  pattern: '^[A-Za-z0-9_-]{43}$',
+  description: 'SHA-256, base64url without padding',
+});
 export const Instant = Type.String({ format: 'date-time', description: 'RFC 3339, UTC, milliseconds' });
 export const PlainDateText = Type.String({ format: 'date', description: 'YYYY-MM-DD, Asia/Shanghai' });
-export const PeriodSchema = Type.Object({ from: PlainDateText, to: PlainDateText }, { description: '所属期, both days included' });
+export const PeriodSchema = Type.Object(
+  { from: PlainDateText, to: PlainDateText },
+  { description: '所属期, both days included' },
+);
 export const KindSchema = Type.Enum(['original', 'correction', 'void']);
 
 export const TextSchema = Type.Object({ zh: Type.String(), en: Type.String() });

@@ -20,7 +20,10 @@ export interface Destination {
  */
 export async function authorizeSigner(ctx: AuthorizeContext, key: SigningKey, receivedAt: number): Promise<Party> {
   if (key.revokedAt !== undefined && key.revokedAt <= receivedAt) throw new GatewayError('key-revoked');
-  if ((key.notBefore !== undefined && receivedAt < key.notBefore) || (key.notAfter !== undefined && receivedAt > key.notAfter)) {
+  if (
+    (key.notBefore !== undefined && receivedAt < key.notBefore) ||
+    (key.notAfter !== undefined && receivedAt > key.notAfter)
+  ) {
     throw new GatewayError('key-not-in-force');
   }
   const signer = await ctx.directory.party(key.party);
@@ -73,7 +76,9 @@ async function destination(
 }
 
 function isInForce(registration: Registration, today: string): boolean {
-  return !registration.withdrawn && registration.from <= today && (registration.to === undefined || today <= registration.to);
+  return (
+    !registration.withdrawn && registration.from <= today && (registration.to === undefined || today <= registration.to)
+  );
 }
 
 function notRegistered(): GatewayError {

@@ -3,7 +3,7 @@ import { decodeUtf8, fromBase64url, sha256 } from '../std/bytes.ts';
 import { GatewayError } from '../std/errors.ts';
 import { parseStrictJson } from '../std/json.ts';
 import type { NumberedLine } from '../std/lines.ts';
-import { parseCompactJws, type ParsedJws } from './jws.ts';
+import { type ParsedJws, parseCompactJws } from './jws.ts';
 import { type Accepted, file, type IngestContext, submit, verify } from './pipeline.ts';
 import type { Place } from './pool.ts';
 
@@ -35,14 +35,22 @@ export async function* submitBulk(
   else yield* inOrder(formB(ctx, manifest, first.value, lines, receivedAt));
 }
 
-async function* formA(ctx: IngestContext, lines: AsyncIterable<NumberedLine>, receivedAt: () => number): AsyncGenerator<Pending> {
+async function* formA(
+  ctx: IngestContext,
+  lines: AsyncIterable<NumberedLine>,
+  receivedAt: () => number,
+): AsyncGenerator<Pending> {
   let count = 0;
   for await (const line of lines) {
     if (++count > BULK_FILINGS_MAX) throw tooMany();
     yield pending(line, await ctx.pool.enter(line.bytes.length), (place) => {
       const content = textOf(line.bytes);
       const jws = content.startsWith('"') ? compactOf(content) : content;
-      return submit(ctx, { content: jws, form: jws === content ? 'flattened' : 'compact', receivedAt: receivedAt() }, place);
+      return submit(
+        ctx,
+        { content: jws, form: jws === content ? 'flattened' : 'compact', receivedAt: receivedAt() },
+        place,
+      );
     });
   }
 }
@@ -70,7 +78,10 @@ function readManifest(line: NumberedLine): Manifest | undefined {
   if (count === undefined || root === undefined || Object.keys(others).length > 0) return undefined;
   const rootBytes = typeof root === 'string' ? fromBase64url(root) : undefined;
   if (!Number.isSafeInteger(count) || rootBytes?.length !== 32) {
-    throw malformed('首行应签署 {"count": 行数, "root": 32 字节的 base64url}。', 'The first line signs {"count": n, "root": 32 bytes in base64url}.');
+    throw malformed(
+      '首行应签署 {"count": 行数, "root": 32 字节的 base64url}。',
+      'The first line signs {"count": n, "root": 32 bytes in base64url}.',
+    );
   }
   return { jws, count: count as number, root: rootBytes };
 }
@@ -98,7 +109,14 @@ async function* formB(
       try {
         const kid = manifest.jws.header.kid;
         const content = textOf(line.bytes);
-        return await file(ctx, { signer, kid, payload: line.bytes, content, receivedAt: receivedAt(), manifest: { ...stored, line: index } });
+        return await file(ctx, {
+          signer,
+          kid,
+          payload: line.bytes,
+          content,
+          receivedAt: receivedAt(),
+          manifest: { ...stored, line: index },
+        });
       } finally {
         place.leave();
       }
@@ -128,7 +146,11 @@ async function* inOrder(source: AsyncGenerator<Pending>): AsyncGenerator<LineOut
   let coming: Promise<IteratorResult<Pending>> | undefined = source.next();
   while (coming !== undefined || underWay.length > 0) {
     const oldest = underWay[0];
-    if (coming === undefined || underWay.length >= WINDOW || (oldest !== undefined && (await settledFirst(oldest, coming)))) {
+    if (
+      coming === undefined ||
+      underWay.length >= WINDOW ||
+      (oldest !== undefined && (await settledFirst(oldest, coming)))
+    ) {
       yield await outcomeOf(underWay.shift() as Pending);
       continue;
     }
@@ -177,7 +199,10 @@ function compactOf(line: string): string {
 
 function tooMany(): GatewayError {
   return new GatewayError('too-large', {
-    detail: { zh: `一次最多 ${BULK_FILINGS_MAX} 份申报，请分批上传。`, en: `At most ${BULK_FILINGS_MAX} filings at once; send the rest in another upload.` },
+    detail: {
+      zh: `一次最多 ${BULK_FILINGS_MAX} 份申报，请分批上传。`,
+      en: `At most ${BULK_FILINGS_MAX} filings at once; send the rest in another upload.`,
+    },
   });
 }
 

@@ -17,10 +17,17 @@ export interface ChainContext {
  *
  * @param offices codes of every office that could hold it
  */
-export async function successorOf(ctx: ChainContext, record: FilingRecord, offices: readonly string[]): Promise<FilingRecord | undefined> {
+export async function successorOf(
+  ctx: ChainContext,
+  record: FilingRecord,
+  offices: readonly string[],
+): Promise<FilingRecord | undefined> {
   const key = filingKey({ ...record, supersedes: filingId(record.office, record.index) });
   const lanes = new Set([record.lane, ...offices.map((office) => laneOf(office, ctx.lanes))]);
-  const [found] = await findByKeys(ctx.sql, [...lanes].map((lane) => ({ lane, key })));
+  const [found] = await findByKeys(
+    ctx.sql,
+    [...lanes].map((lane) => ({ lane, key })),
+  );
   return found && (await loadFiling(ctx.sql, found.lane, found.office, found.index))?.record;
 }
 
@@ -33,7 +40,11 @@ export interface HistoryEntry {
 }
 
 /** Everything that has happened to a filing, oldest first; the last entry is its status. */
-export async function historyOf(ctx: ChainContext, record: FilingRecord, offices: readonly string[]): Promise<HistoryEntry[]> {
+export async function historyOf(
+  ctx: ChainContext,
+  record: FilingRecord,
+  offices: readonly string[],
+): Promise<HistoryEntry[]> {
   const history: HistoryEntry[] = [{ status: 'accepted', at: record.receivedAt }];
   const successor = await successorOf(ctx, record, offices);
   if (successor !== undefined) {
@@ -47,7 +58,11 @@ export async function historyOf(ctx: ChainContext, record: FilingRecord, offices
 const MAX_CHAIN = 1_000;
 
 /** The newest filing of the chain that `record` belongs to. */
-export async function headOfChain(ctx: ChainContext, record: FilingRecord, offices: readonly string[]): Promise<FilingRecord> {
+export async function headOfChain(
+  ctx: ChainContext,
+  record: FilingRecord,
+  offices: readonly string[],
+): Promise<FilingRecord> {
   let head = record;
   for (let step = 0; step < MAX_CHAIN; step++) {
     const next = await successorOf(ctx, head, offices);

@@ -3,8 +3,12 @@ import type { Sql, TransactionSql } from 'postgres';
 import { filingId, laneOf } from '../domain/filing.ts';
 import type { FilingRecord, ManifestRecord } from '../domain/filing-record.ts';
 import { merkleTree } from '../log/merkle.ts';
+import { sha256 } from '../std/bytes.ts';
+import type { Clock } from '../std/clock.ts';
+import { assert, GatewayError } from '../std/errors.ts';
+import type { Logger } from '../std/telemetry.ts';
 import type { Database } from '../storage/db.ts';
-import { classifyFailure, isUniqueViolation } from '../storage/failures.ts';
+import { isUnavailable, isUniqueViolation } from '../storage/failures.ts';
 import {
   findByKeys,
   growHeads,
@@ -17,15 +21,20 @@ import {
   type StandingFiling,
 } from '../storage/filings.ts';
 import { transaction } from '../storage/transaction.ts';
-import { sha256 } from '../std/bytes.ts';
-import type { Clock } from '../std/clock.ts';
-import { assert, GatewayError } from '../std/errors.ts';
-import type { Logger } from '../std/telemetry.ts';
-import { commitment, type Issuer, newSalt, officeLeaf, type ReceiptSigner, SignedTick, signTick, statementLeaf, statementOf } from './receipt.ts';
+import {
+  commitment,
+  type Issuer,
+  newSalt,
+  officeLeaf,
+  type ReceiptSigner,
+  SignedTick,
+  signTick,
+  statementLeaf,
+  statementOf,
+} from './receipt.ts';
 
 /** A filing that has passed every check: all that its row needs but what the tick decides. */
-export interface CheckedFiling
-  extends Omit<FilingRecord, 'lane' | 'index' | 'salt' | 'leaf' | 'tick' | 'manifest'> {
+export interface CheckedFiling extends Omit<FilingRecord, 'lane' | 'index' | 'salt' | 'leaf' | 'tick' | 'manifest'> {
   /** Offices whose heads are locked with it: all that could hold a filing of the same key. Includes its own. */
   readonly candidates: readonly string[];
   readonly payload: Buffer;
@@ -58,16 +67,21 @@ export interface CommitContext {
  * A tick that the database refuses for its content is halved until the filing at fault stands alone, so one bad row
  * never fails its neighbours. A tick that fails for another reason fails whole, and is safe to send again.
  */
-export async function commitTick(ctx: CommitContext, filings: readonly CheckedFiling[], again = false): Promise<CommitOutcome[]> {
+export async function commitTick(
+  ctx: CommitContext,
+  filings: readonly CheckedFiling[],
+  again = false,
+): Promise<CommitOutcome[]> {
   const attempt = new TickAttempt(ctx, filings);
   try {
     return await attempt.run();
   } catch (error) {
     // Two offices of one filer can race when a registration is seconds old; the second look finds the first's row.
     if (isUniqueViolation(error) && !again) return await commitTick(ctx, filings, true);
-    const failure = classifyFailure(error);
-    if (attempt.commitSent && failure !== undefined) return await attempt.resolveUnknown(failure);
-    if (failure !== undefined) throw new GatewayError(failure, { retryAfterSeconds: 1, cause: error });
+    if (isUnavailable(error)) {
+      if (attempt.commitSent) return await attempt.resolveUnknown();
+      throw new GatewayError('unavailable', { cause: error });
+    }
     if (filings.length === 1) return [{ kind: 'failed', error }];
     const middle = filings.length >> 1;
     const left = await commitTick(ctx, filings.slice(0, middle));
@@ -156,14 +170,18 @@ class TickAttempt {
     for (const filing of this.#filings) {
       const key = filing.key.toString('latin1');
       const head = heads.get(filing.office);
-      assert(head !== undefined, 'the head of the filing\'s office is locked');
+      assert(head !== undefined, "the head of the filing's office is locked");
       if (standing.has(key)) {
         freshOf.push(undefined);
         continue;
       }
       // receivedAt never runs backwards in an office, whatever the clocks of several gateways do.
       const receivedAt = Math.max(filing.receivedAt, head.receivedAt);
-      const record = newRecord(filing, { lane: head.lane, index: head.size, receivedAt }, { lane: tickLane, id: this.#id, leafIndex: fresh.length });
+      const record = newRecord(
+        filing,
+        { lane: head.lane, index: head.size, receivedAt },
+        { lane: tickLane, id: this.#id, leafIndex: fresh.length },
+      );
       heads.set(filing.office, { ...head, size: head.size + 1, receivedAt });
       standing.set(key, { ...record, tick: this.#id });
       fresh.push(record);
@@ -201,21 +219,36 @@ class TickAttempt {
     return new SignedTick(tree, this.#signature, issuer);
   }
 
-  async #write(tx: TransactionSql, heads: ReadonlyMap<string, OfficeHead>, fresh: readonly FilingRecord[]): Promise<void> {
+  async #write(
+    tx: TransactionSql,
+    heads: ReadonlyMap<string, OfficeHead>,
+    fresh: readonly FilingRecord[],
+  ): Promise<void> {
     const grown = new Set(fresh.map((record) => record.office));
     const tickLane = (fresh[0] as FilingRecord).tick.lane;
-    const tick = { lane: tickLane, id: this.#id, at: this.#signedAt, leaves: Buffer.concat(this.#leaves), signature: this.#signature };
+    const tick = {
+      lane: tickLane,
+      id: this.#id,
+      at: this.#signedAt,
+      leaves: Buffer.concat(this.#leaves),
+      signature: this.#signature,
+    };
     await Promise.all([
       insertFilings(tx, fresh),
       insertTick(tx, tick),
-      growHeads(tx, [...heads.values()].filter((head) => grown.has(head.office))),
+      growHeads(
+        tx,
+        [...heads.values()].filter((head) => grown.has(head.office)),
+      ),
       ...this.#manifests(fresh).map(({ lane, manifest }) => insertManifest(tx, lane, manifest)),
     ]);
   }
 
   #manifests(fresh: readonly FilingRecord[]): { lane: number; manifest: ManifestRecord }[] {
     const wanted = new Map<string, { lane: number; manifest: ManifestRecord }>();
-    const byId = new Map(this.#filings.flatMap((f) => (f.manifest === undefined ? [] : [[f.manifest.id, f.manifest] as const])));
+    const byId = new Map(
+      this.#filings.flatMap((f) => (f.manifest === undefined ? [] : [[f.manifest.id, f.manifest] as const])),
+    );
     for (const { lane, manifest: position } of fresh) {
       const manifest = position && byId.get(position.id);
       if (manifest !== undefined) wanted.set(`${lane}.${manifest.id}`, { lane, manifest });
@@ -227,9 +260,9 @@ class TickAttempt {
    * COMMIT was sent and its answer never came. The rows say what happened: a transaction is all or nothing, so one of
    * its filings stands for all. Until a row is seen nobody is told 2xx, and nobody is told that nothing was stored.
    */
-  async resolveUnknown(failure: 'unavailable'): Promise<CommitOutcome[]> {
+  async resolveUnknown(): Promise<CommitOutcome[]> {
     const stored = this.#outcomes.find((outcome) => outcome.kind === 'stored');
-    if (stored?.kind !== 'stored') throw new GatewayError(failure, { retryAfterSeconds: 1 });
+    if (stored?.kind !== 'stored') throw new GatewayError('unavailable');
     const { key, lane } = stored.record;
     const deadline = this.#ctx.clock.monotonic() + this.#ctx.lookupMs;
     while (this.#ctx.clock.monotonic() < deadline) {
@@ -237,8 +270,11 @@ class TickAttempt {
       if (found === this.#id) return this.#outcomes;
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
-    this.#ctx.log.warn({ tick: this.#id, filing: filingId(stored.record.office, stored.record.index) }, 'outcome of COMMIT unknown');
-    throw new GatewayError('outcome-unknown', { retryAfterSeconds: 1 });
+    this.#ctx.log.warn(
+      { tick: this.#id, filing: filingId(stored.record.office, stored.record.index) },
+      'outcome of COMMIT unknown',
+    );
+    throw new GatewayError('outcome-unknown');
   }
 }
 
@@ -246,7 +282,7 @@ async function findTick(sql: Sql, lane: number, key: Buffer): Promise<string | u
   try {
     return (await findByKeys(sql, [{ lane, key }]))[0]?.tick;
   } catch (error) {
-    if (classifyFailure(error) === undefined) throw error;
+    if (!isUnavailable(error)) throw error;
     return undefined;
   }
 }
@@ -258,6 +294,9 @@ function newRecord(
 ): FilingRecord {
   const { candidates: _, payload, manifest, ...facts } = filing;
   const salt = newSalt();
-  const leaf = officeLeaf({ office: filing.office, index: place.index, receivedAt: place.receivedAt }, commitment(salt, payload));
+  const leaf = officeLeaf(
+    { office: filing.office, index: place.index, receivedAt: place.receivedAt },
+    commitment(salt, payload),
+  );
   return { ...facts, ...place, salt, leaf, tick, manifest: manifest && { id: manifest.id, line: manifest.line } };
 }

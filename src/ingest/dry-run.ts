@@ -30,7 +30,11 @@ export function dryRunUnsigned(ctx: IngestContext, payload: Buffer, receivedAt: 
 }
 
 async function judge(ctx: IngestContext, payload: FilingPayload, receivedAt: number): Promise<DryRun> {
-  const result = await validateFiling({ catalogue: ctx.catalogue, sql: ctx.db.sql, lanes: ctx.lanes }, payload, receivedAt);
+  const result = await validateFiling(
+    { catalogue: ctx.catalogue, sql: ctx.db.sql, lanes: ctx.lanes },
+    payload,
+    receivedAt,
+  );
   return { valid: result.errors.length === 0, errors: result.errors, warnings: result.warnings, more: result.more };
 }
 

@@ -36,9 +36,18 @@ export function parseCompactJws(content: string): ParsedJws {
   const first = content.indexOf('.');
   const second = content.indexOf('.', first + 1);
   if (first < 0 || second < 0 || content.indexOf('.', second + 1) >= 0) {
-    throw refuse('紧凑格式的 JWS 应有三段，以两个点分隔。', 'A compact JWS has three parts with two dots between them.');
+    throw refuse(
+      '紧凑格式的 JWS 应有三段，以两个点分隔。',
+      'A compact JWS has three parts with two dots between them.',
+    );
   }
-  return assemble(content, content.slice(0, first), content.slice(first + 1, second), content.slice(second + 1), second);
+  return assemble(
+    content,
+    content.slice(0, first),
+    content.slice(first + 1, second),
+    content.slice(second + 1),
+    second,
+  );
 }
 
 const FLATTENED_MEMBERS = ['payload', 'protected', 'signature'];
@@ -67,14 +76,21 @@ export function parseFlattenedJws(content: string): ParsedJws {
 }
 
 /** `inputLength`: where the signing input ends when `content` starts with it. */
-function assemble(content: string, header: string, payload: string, signature: string, inputLength: number | undefined): ParsedJws {
+function assemble(
+  content: string,
+  header: string,
+  payload: string,
+  signature: string,
+  inputLength: number | undefined,
+): ParsedJws {
   if (!isCanonicalBase64url(payload) || !isCanonicalBase64url(signature)) {
     throw refuse(
       'JWS 的各段应是不带填充、无多余位的 base64url。',
       'The parts of a JWS are base64url without padding, and bits that are not used are zero.',
     );
   }
-  if (payload === '' || signature === '') throw refuse('JWS 的载荷和签名不得为空。', 'Payload and signature of a JWS are not empty.');
+  if (payload === '' || signature === '')
+    throw refuse('JWS 的载荷和签名不得为空。', 'Payload and signature of a JWS are not empty.');
   const input = inputLength === undefined ? `${header}.${payload}` : content.slice(0, inputLength);
   return {
     header: parseHeader(header),
@@ -122,9 +138,11 @@ const ALGORITHM_NAMES = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'];
 
 function checkHeader(members: Record<string, unknown>): ProtectedHeader {
   for (const name of REFUSED_MEMBERS) {
-    if (Object.hasOwn(members, name)) throw refuse(`JWS 头不得有 ${name}。`, `The protected header must not have ${name}.`);
+    if (Object.hasOwn(members, name))
+      throw refuse(`JWS 头不得有 ${name}。`, `The protected header must not have ${name}.`);
   }
-  const advise = (name: string): GatewayError => new GatewayError('malformed-jws', { detail: HEADER_ADVICE[name] as Text });
+  const advise = (name: string): GatewayError =>
+    new GatewayError('malformed-jws', { detail: HEADER_ADVICE[name] as Text });
   const { alg, kid, typ, aud } = members;
   if (typeof alg !== 'string' || !ALGORITHM_NAMES.includes(alg)) throw advise('alg');
   if (typeof kid !== 'string' || kid.length > 128) throw advise('kid');

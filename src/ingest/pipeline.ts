@@ -1,4 +1,4 @@
-import { AGENCIES, filingId, type FilingPayload, laneOf } from '../domain/filing.ts';
+import { AGENCIES, type FilingPayload, filingId, laneOf } from '../domain/filing.ts';
 import { filingKey } from '../domain/filing-key.ts';
 import type { ManifestRecord } from '../domain/filing-record.ts';
 import type { Catalogue } from '../domain/filing-type.ts';
@@ -63,7 +63,13 @@ export async function submit(ctx: IngestContext, submission: Submission, admitte
   try {
     const jws = read(submission);
     const signer = await verify(ctx, jws, submission.receivedAt);
-    return await file(ctx, { signer, kid: jws.header.kid, payload: jws.payload, content: jws.content, receivedAt: submission.receivedAt });
+    return await file(ctx, {
+      signer,
+      kid: jws.header.kid,
+      payload: jws.payload,
+      content: jws.content,
+      receivedAt: submission.receivedAt,
+    });
   } finally {
     place.leave();
   }
@@ -98,7 +104,7 @@ export async function file(ctx: IngestContext, signed: SignedPayload): Promise<A
 /** Before anything is computed for it: a full gateway says so at once. */
 export function admit(ctx: Pick<IngestContext, 'pool'>, bytes: number): Place {
   const place = ctx.pool.tryEnter(bytes);
-  if (place === undefined) throw new GatewayError('overloaded', { retryAfterSeconds: 1 });
+  if (place === undefined) throw new GatewayError('overloaded');
   return place;
 }
 
@@ -130,7 +136,8 @@ export function parsePayload(bytes: Buffer): FilingPayload {
   if (parsed === undefined) {
     throw new GatewayError('malformed-json', { detail: { zh: '载荷不是 UTF-8。', en: 'The payload is not UTF-8.' } });
   }
-  if (!parsed.ok) throw new GatewayError('malformed-json', { members: { reason: parsed.fault.reason, at: parsed.fault.at } });
+  if (!parsed.ok)
+    throw new GatewayError('malformed-json', { members: { reason: parsed.fault.reason, at: parsed.fault.at } });
   const envelope = checkEnvelope(parsed.value);
   if ('errors' in envelope) throw invalid(envelope.errors, 0);
   const { payload } = envelope;
@@ -141,7 +148,10 @@ export function parsePayload(bytes: Buffer): FilingPayload {
           pointer: '/type',
           code: 'type',
           severity: 'error',
-          message: { zh: '没有这种申报类型；全部类型见 GET /v1/filing-types。', en: 'There is no such filing type; GET /v1/filing-types lists them.' },
+          message: {
+            zh: '没有这种申报类型；全部类型见 GET /v1/filing-types。',
+            en: 'There is no such filing type; GET /v1/filing-types lists them.',
+          },
         },
       ],
       0,
@@ -151,7 +161,11 @@ export function parsePayload(bytes: Buffer): FilingPayload {
 }
 
 async function validate(ctx: IngestContext, payload: FilingPayload, receivedAt: number): Promise<Validation> {
-  const validation = await validateFiling({ catalogue: ctx.catalogue, sql: ctx.db.sql, lanes: ctx.lanes }, payload, receivedAt);
+  const validation = await validateFiling(
+    { catalogue: ctx.catalogue, sql: ctx.db.sql, lanes: ctx.lanes },
+    payload,
+    receivedAt,
+  );
   if (validation.errors.length > 0) throw invalid([...validation.errors, ...validation.warnings], validation.more);
   return validation;
 }
@@ -160,7 +174,12 @@ function invalid(errors: readonly Violation[], more: number): GatewayError {
   return new GatewayError('invalid-filing', { errors, more });
 }
 
-function prepare(signed: SignedPayload, payload: FilingPayload, destination: Destination, validation: Validation): CheckedFiling {
+function prepare(
+  signed: SignedPayload,
+  payload: FilingPayload,
+  destination: Destination,
+  validation: Validation,
+): CheckedFiling {
   const { type, filer, period, reference, kind, supersedes } = payload;
   return {
     office: destination.office.code,
@@ -226,16 +245,26 @@ const LATER_REFUSALS = new Set(['no-mandate', 'not-registered', 'invalid-filing'
  * A lost answer costs nothing, at any time: a filing that stands is replayed even when its mandate has ended, its filer
  * has moved or its rules have changed since.
  */
-async function replayOf(ctx: IngestContext, signed: SignedPayload, payload: FilingPayload, error: unknown): Promise<Accepted | undefined> {
+async function replayOf(
+  ctx: IngestContext,
+  signed: SignedPayload,
+  payload: FilingPayload,
+  error: unknown,
+): Promise<Accepted | undefined> {
   if (!(error instanceof GatewayError) || !LATER_REFUSALS.has(error.code)) return undefined;
   const filer = await ctx.directory.party(payload.filer);
   if (filer === undefined || filer.registrations.length === 0) return undefined;
   const offices = filer.registrations.map((registration) => registration.office);
   const key = filingKey(payload);
   const lanes = new Set(offices.map((office) => laneOf(office, ctx.lanes)));
-  const [standing] = await findByKeys(ctx.db.sql, [...lanes].map((lane) => ({ lane, key })));
+  const [standing] = await findByKeys(
+    ctx.db.sql,
+    [...lanes].map((lane) => ({ lane, key })),
+  );
   if (standing === undefined || !standing.digest.equals(sha256(signed.payload))) return undefined;
   const found = await loadFiling(ctx.db.sql, standing.lane, standing.office, standing.index);
-  const wasTheirs = signed.signer.id === payload.filer || (found !== undefined && (await ctx.directory.key(found.record.kid))?.party === signed.signer.id);
+  const wasTheirs =
+    signed.signer.id === payload.filer ||
+    (found !== undefined && (await ctx.directory.key(found.record.kid))?.party === signed.signer.id);
   return wasTheirs ? await replay(ctx, standing, offices) : undefined;
 }

@@ -1,5 +1,5 @@
 import type { Clock } from '../std/clock.ts';
-import { GatewayError, assert } from '../std/errors.ts';
+import { assert, GatewayError } from '../std/errors.ts';
 
 export interface PoolOptions<Item, Outcome> {
   /** Commits the items of one tick; one outcome for each, in their order. A rejection is every item's outcome. */
@@ -104,14 +104,12 @@ export class Pool<Item, Outcome> {
     this.#flushingSince = this.#options.clock.monotonic();
     this.#options
       .flush(tick.map((waiter) => waiter.item))
-      .then(
-        (outcomes) => {
-          assert(outcomes.length === tick.length, 'a tick has one outcome for each of its items');
-          tick.forEach((waiter, i) => {
-            settle(waiter, () => waiter.resolve(outcomes[i] as Outcome));
-          });
-        },
-      )
+      .then((outcomes) => {
+        assert(outcomes.length === tick.length, 'a tick has one outcome for each of its items');
+        tick.forEach((waiter, i) => {
+          settle(waiter, () => waiter.resolve(outcomes[i] as Outcome));
+        });
+      })
       .catch((error: unknown) => {
         for (const waiter of tick) settle(waiter, () => waiter.reject(error));
       })
@@ -140,11 +138,11 @@ export class Pool<Item, Outcome> {
       const aged = this.#waiting.filter((waiter) => now - waiter.since > maxWaitMs);
       this.#waiting = kept;
       // Never begun, so certainly not stored.
-      for (const waiter of aged) settle(waiter, () => waiter.reject(new GatewayError('unavailable', { retryAfterSeconds: 2 })));
+      for (const waiter of aged) settle(waiter, () => waiter.reject(new GatewayError('unavailable')));
     }
     if (this.#flushing !== undefined && now - this.#flushingSince > maxWaitMs) {
       for (const waiter of this.#flushing) {
-        settle(waiter, () => waiter.reject(new GatewayError('outcome-unknown', { retryAfterSeconds: 2 })));
+        settle(waiter, () => waiter.reject(new GatewayError('outcome-unknown')));
       }
     }
   }

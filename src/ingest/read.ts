@@ -23,7 +23,10 @@ export interface ReadContext {
   readonly directory: Directory;
   readonly clock: Clock;
   readonly env: string;
-  readonly signer: { readonly publicKey: KeyObject; signCompact(header: { readonly typ: string }, payloadText: string): string };
+  readonly signer: {
+    readonly publicKey: KeyObject;
+    signCompact(header: { readonly typ: string }, payloadText: string): string;
+  };
 }
 
 export interface FollowedFiling extends FilingView {
@@ -47,7 +50,11 @@ export async function getSignedStatement(ctx: ReadContext, reader: Reader, id: s
 }
 
 /** Where a filing stands, once the reader may know of it: for parts that prove things about it. */
-export async function locateFiling(ctx: ReadContext, reader: Reader, id: string): Promise<{ office: string; index: number }> {
+export async function locateFiling(
+  ctx: ReadContext,
+  reader: Reader,
+  id: string,
+): Promise<{ office: string; index: number }> {
   const { record } = await readable(ctx, reader, id);
   return { office: record.office, index: record.index };
 }
@@ -55,14 +62,23 @@ export async function locateFiling(ctx: ReadContext, reader: Reader, id: string)
 /** What was signed, in the form in which it came. */
 export type FilingContent =
   | { readonly form: 'compact' | 'flattened'; readonly text: string }
-  | { readonly form: 'bulk'; readonly payload: string; readonly manifest: string; readonly line: number; readonly path: readonly string[] };
+  | {
+      readonly form: 'bulk';
+      readonly payload: string;
+      readonly manifest: string;
+      readonly line: number;
+      readonly path: readonly string[];
+    };
 
 export async function getContent(ctx: ReadContext, reader: Reader, id: string): Promise<FilingContent> {
   const { record } = await readable(ctx, reader, id);
-  if (record.manifest === undefined) return { form: record.content.startsWith('{') ? 'flattened' : 'compact', text: record.content };
+  if (record.manifest === undefined)
+    return { form: record.content.startsWith('{') ? 'flattened' : 'compact', text: record.content };
   const manifest = await loadManifest(ctx.db.sql, record.lane, record.manifest.id);
   assert(manifest !== undefined, 'a bulk filing has its manifest in its lane');
-  const leaves = Array.from({ length: manifest.leaves.length / 32 }, (_, i) => manifest.leaves.subarray(i * 32, i * 32 + 32));
+  const leaves = Array.from({ length: manifest.leaves.length / 32 }, (_, i) =>
+    manifest.leaves.subarray(i * 32, i * 32 + 32),
+  );
   const { line } = record.manifest;
   return {
     form: 'bulk',
@@ -126,7 +142,8 @@ export async function findFilings(ctx: ReadContext, reader: Reader, query: Filin
 
 async function readable(ctx: ReadContext, reader: Reader, id: string): Promise<FilingWithTick> {
   const position = parseFilingId(id);
-  const found = position && (await loadFiling(ctx.db.sql, laneOf(position.office, ctx.lanes), position.office, position.index));
+  const found =
+    position && (await loadFiling(ctx.db.sql, laneOf(position.office, ctx.lanes), position.office, position.index));
   if (found === undefined || !(await mayRead(ctx, reader, found.record))) throw new GatewayError('not-found');
   return found;
 }

@@ -1,12 +1,18 @@
-import { type KeyObject, randomBytes, verify as cryptoVerify } from 'node:crypto';
-import { canonicalJson, type Json } from '../std/canonical.ts';
-import { sha256, toBase64url } from '../std/bytes.ts';
-import { formatInstant } from '../std/clock.ts';
-import { assert } from '../std/errors.ts';
+import { verify as cryptoVerify, type KeyObject, randomBytes } from 'node:crypto';
 import { filingId } from '../domain/filing.ts';
 import type { FilingRecord, TickRecord } from '../domain/filing-record.ts';
-import { leafInputText, type Receipt, type ReceiptStatement, statementText, type TickRoot } from '../domain/statement.ts';
+import {
+  leafInputText,
+  type Receipt,
+  type ReceiptStatement,
+  statementText,
+  type TickRoot,
+} from '../domain/statement.ts';
 import { leafHash, type MerkleTree, merkleTree, verifyInclusion } from '../log/merkle.ts';
+import { sha256, toBase64url } from '../std/bytes.ts';
+import { canonicalJson, type Json } from '../std/canonical.ts';
+import { formatInstant } from '../std/clock.ts';
+import { assert } from '../std/errors.ts';
 
 const HASH_BYTES = 32;
 export const SALT_BYTES = 16;
@@ -36,7 +42,14 @@ export function newSalt(): Buffer {
 export function officeLeaf(position: { office: string; index: number; receivedAt: number }, commit: Buffer): Buffer {
   const { office, index } = position;
   const receivedAt = formatInstant(position.receivedAt);
-  const text = leafInputText({ v: 1, id: filingId(office, index), office, index, receivedAt, commit: toBase64url(commit) });
+  const text = leafInputText({
+    v: 1,
+    id: filingId(office, index),
+    office,
+    index,
+    receivedAt,
+    commit: toBase64url(commit),
+  });
   return asBuffer(leafHash(sha256, Buffer.from(text)));
 }
 
@@ -75,7 +88,12 @@ export function signTick(signer: ReceiptSigner, issuer: Issuer, tree: MerkleTree
 /** True when a compact Ed25519 JWS of the gateway verifies. */
 function signatureHolds(signature: string, key: KeyObject): boolean {
   const end = signature.lastIndexOf('.');
-  return cryptoVerify(null, Buffer.from(signature.slice(0, end)), key, Buffer.from(signature.slice(end + 1), 'base64url'));
+  return cryptoVerify(
+    null,
+    Buffer.from(signature.slice(0, end)),
+    key,
+    Buffer.from(signature.slice(end + 1), 'base64url'),
+  );
 }
 
 /** What a tick's signature says. It was signed by us; it is decoded, not trusted anew. */
@@ -101,7 +119,8 @@ export class SignedTick {
   /** From its row. The issuer is the one that the tick was signed with, whatever the gateway's is today. */
   static fromRecord(record: TickRecord, env: string): SignedTick {
     const leaves: Buffer[] = [];
-    for (let at = 0; at < record.leaves.length; at += HASH_BYTES) leaves.push(record.leaves.subarray(at, at + HASH_BYTES));
+    for (let at = 0; at < record.leaves.length; at += HASH_BYTES)
+      leaves.push(record.leaves.subarray(at, at + HASH_BYTES));
     return new SignedTick(merkleTree(sha256, leaves), record.signature, { iss: tickRoot(record.signature).iss, env });
   }
 

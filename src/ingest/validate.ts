@@ -4,8 +4,8 @@ import { type FilingPayload, laneOf, parseFilingId } from '../domain/filing.ts';
 import type { FilingRecord } from '../domain/filing-record.ts';
 import type { Catalogue, FilingType, FilingTypeVersion } from '../domain/filing-type.ts';
 import { checkAgainstType } from '../domain/payload.ts';
-import { loadFiling } from '../storage/filing-lookup.ts';
 import type { Violation } from '../std/errors.ts';
+import { loadFiling } from '../storage/filing-lookup.ts';
 
 export interface ValidateContext {
   readonly catalogue: () => Catalogue;
@@ -28,7 +28,11 @@ export interface Validation {
  * - what it supersedes is there to be superseded
  * - the schema of the version, then its rules
  */
-export async function validateFiling(ctx: ValidateContext, payload: FilingPayload, receivedAt: number): Promise<Validation> {
+export async function validateFiling(
+  ctx: ValidateContext,
+  payload: FilingPayload,
+  receivedAt: number,
+): Promise<Validation> {
   const type = ctx.catalogue().types.get(payload.type);
   if (type === undefined) return refused([unknownType()]);
   const frame = [...checkAgainstType(payload, type), ...(await checkSuperseded(ctx, payload))];
@@ -85,10 +89,20 @@ async function checkSuperseded(ctx: ValidateContext, payload: FilingPayload): Pr
     ];
   }
   if (payload.kind === 'original' && target.kind !== 'void') {
-    return [supersedesViolation('只有作废之后才能重新申报；更正请用 correction。', 'A new original may only follow a voiding; to change a filing send a correction.')];
+    return [
+      supersedesViolation(
+        '只有作废之后才能重新申报；更正请用 correction。',
+        'A new original may only follow a voiding; to change a filing send a correction.',
+      ),
+    ];
   }
   if (payload.kind !== 'original' && target.kind === 'void') {
-    return [supersedesViolation('该申报已作废，不能更正或再次作废；请重新申报。', 'That filing is a voiding: file a new original that supersedes it.')];
+    return [
+      supersedesViolation(
+        '该申报已作废，不能更正或再次作废；请重新申报。',
+        'That filing is a voiding: file a new original that supersedes it.',
+      ),
+    ];
   }
   return [];
 }

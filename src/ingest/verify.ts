@@ -58,11 +58,18 @@ export async function verifySignature(key: SigningKey, jws: ParsedJws): Promise<
 /** In OpenSSL's thread pool: the event loop goes on reading requests while the other core multiplies points. */
 function holds(key: SigningKey, jws: ParsedJws): Promise<boolean> {
   const scheme = SCHEMES[key.alg];
-  if (scheme.signatureBytes !== undefined && jws.signature.length !== scheme.signatureBytes) return Promise.resolve(false);
+  if (scheme.signatureBytes !== undefined && jws.signature.length !== scheme.signatureBytes)
+    return Promise.resolve(false);
   return new Promise((resolve, reject) => {
-    cryptoVerify(scheme.digest, jws.signingInput, { key: key.publicKey, ...scheme.options }, jws.signature, (error, valid) => {
-      if (error === null) resolve(valid);
-      else reject(error);
-    });
+    cryptoVerify(
+      scheme.digest,
+      jws.signingInput,
+      { key: key.publicKey, ...scheme.options },
+      jws.signature,
+      (error, valid) => {
+        if (error === null) resolve(valid);
+        else reject(error);
+      },
+    );
   });
 }

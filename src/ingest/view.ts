@@ -1,4 +1,4 @@
-import { filingId, type FilingKind, type Period } from '../domain/filing.ts';
+import { type FilingKind, filingId, type Period } from '../domain/filing.ts';
 import type { FilingRecord } from '../domain/filing-record.ts';
 import type { Receipt } from '../domain/statement.ts';
 import { toBase64url } from '../std/bytes.ts';

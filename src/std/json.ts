@@ -23,7 +23,9 @@ export interface JsonFault {
   readonly at: number;
 }
 
-export type JsonResult = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly fault: JsonFault };
+export type JsonResult =
+  | { readonly ok: true; readonly value: unknown }
+  | { readonly ok: false; readonly fault: JsonFault };
 
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
@@ -119,7 +121,12 @@ function endOfString(text: string, start: number): number {
   return -1;
 }
 
-function checkString(text: string, start: number, end: number, names: MemberNames | undefined): JsonFault['reason'] | undefined {
+function checkString(
+  text: string,
+  start: number,
+  end: number,
+  names: MemberNames | undefined,
+): JsonFault['reason'] | undefined {
   let value = text.slice(start + 1, end);
   if (value.includes('\\')) {
     try {
@@ -138,7 +145,13 @@ function endOfNumber(text: string, start: number): number {
   let at = start + 1;
   for (; at < text.length; at++) {
     const unit = text.charCodeAt(at);
-    const isPart = (unit >= 0x30 && unit <= 0x39) || unit === 0x2e || unit === 0x65 || unit === 0x45 || unit === 0x2b || unit === MINUS;
+    const isPart =
+      (unit >= 0x30 && unit <= 0x39) ||
+      unit === 0x2e ||
+      unit === 0x65 ||
+      unit === 0x45 ||
+      unit === 0x2b ||
+      unit === MINUS;
     if (!isPart) break;
   }
   return at;

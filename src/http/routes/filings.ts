@@ -2,7 +2,16 @@ import { Type } from 'typebox';
 import { submitBulk } from '../../ingest/bulk.ts';
 import { dryRun, dryRunUnsigned } from '../../ingest/dry-run.ts';
 import { type Accepted, type IngestContext, submit } from '../../ingest/pipeline.ts';
-import { type ReadContext, entityTag, findFilings, getContent, getFiling, getReceipt, getSignedStatement, locateFiling } from '../../ingest/read.ts';
+import {
+  entityTag,
+  findFilings,
+  getContent,
+  getFiling,
+  getReceipt,
+  getSignedStatement,
+  locateFiling,
+  type ReadContext,
+} from '../../ingest/read.ts';
 import { fromBase64url } from '../../std/bytes.ts';
 import { GatewayError } from '../../std/errors.ts';
 import { LineTooLong, splitLines } from '../../std/lines.ts';
@@ -56,7 +65,11 @@ function submitRoutes(deps: FilingRouteDeps): readonly Route[] {
       access: 'public',
       body: { kind: 'raw', media: JWS_MEDIA, limitBytes: FILING_BYTES_MAX },
       responses: {
-        201: { description: 'Stored, durably', media: { 'application/json': FilingSchema }, headers: { Location: 'The filing' } },
+        201: {
+          description: 'Stored, durably',
+          media: { 'application/json': FilingSchema },
+          headers: { Location: 'The filing' },
+        },
         200: {
           description: 'The same filing stood already: its original receipt',
           media: { 'application/json': FilingSchema },
@@ -66,7 +79,9 @@ function submitRoutes(deps: FilingRouteDeps): readonly Route[] {
       errors: SUBMIT_ERRORS,
       handle: async (call) => {
         const content = await call.text();
-        return acceptedResponse(await submit(deps.ingest, { content, form: formOf(call.mediaType), receivedAt: call.receivedAt() }));
+        return acceptedResponse(
+          await submit(deps.ingest, { content, form: formOf(call.mediaType), receivedAt: call.receivedAt() }),
+        );
       },
     }),
     route({
@@ -78,7 +93,11 @@ function submitRoutes(deps: FilingRouteDeps): readonly Route[] {
       access: 'public',
       body: {
         kind: 'raw',
-        media: { 'application/x-ndjson': Type.String({ description: 'Form A: a JWS a line. Form B: a manifest JWS, then payloads.' }) },
+        media: {
+          'application/x-ndjson': Type.String({
+            description: 'Form A: a JWS a line. Form B: a manifest JWS, then payloads.',
+          }),
+        },
         limitBytes: BULK_BYTES_MAX,
       },
       responses: {
@@ -95,11 +114,16 @@ function submitRoutes(deps: FilingRouteDeps): readonly Route[] {
       path: '/v1/validations',
       operationId: 'validateFiling',
       tag,
-      summary: { zh: '试算：给出正式提交会得到的结论，不保存', en: 'Dry run: the verdict that a submission would get; stores nothing' },
+      summary: {
+        zh: '试算：给出正式提交会得到的结论，不保存',
+        en: 'Dry run: the verdict that a submission would get; stores nothing',
+      },
       access: 'public',
       body: { kind: 'raw', media: { ...JWS_MEDIA, 'application/json': PayloadSchema }, limitBytes: FILING_BYTES_MAX },
       responses: { 200: { description: 'The verdict', media: { 'application/json': DryRunSchema } } },
-      errors: SUBMIT_ERRORS.filter((code) => code !== 'invalid-filing' && code !== 'filing-conflict' && code !== 'superseded'),
+      errors: SUBMIT_ERRORS.filter(
+        (code) => code !== 'invalid-filing' && code !== 'filing-conflict' && code !== 'superseded',
+      ),
       handle: async (call) => {
         const content = await call.text();
         const result =
@@ -143,7 +167,11 @@ function readRoutes(deps: FilingRouteDeps): readonly Route[] {
       access: READERS,
       params: idParams,
       responses: {
-        200: { description: 'The filing', media: { 'application/json': FollowedFilingSchema }, headers: { ETag: 'Changes with the answer' } },
+        200: {
+          description: 'The filing',
+          media: { 'application/json': FollowedFilingSchema },
+          headers: { ETag: 'Changes with the answer' },
+        },
         304: { description: 'Not changed since the ETag in If-None-Match' },
       },
       errors: ['not-found'],
@@ -151,7 +179,8 @@ function readRoutes(deps: FilingRouteDeps): readonly Route[] {
         const filing = await getFiling(reading, call.caller, call.params.id);
         const headers = { ETag: entityTag(filing) };
         const known = call.header('if-none-match')?.split(/\s*,\s*/) ?? [];
-        if (known.some((etag) => etag.replace(/^W\//, '') === headers.ETag)) return new Response(null, { status: 304, headers });
+        if (known.some((etag) => etag.replace(/^W\//, '') === headers.ETag))
+          return new Response(null, { status: 304, headers });
         return Response.json(filing, { headers });
       },
     }),
@@ -166,14 +195,19 @@ function readRoutes(deps: FilingRouteDeps): readonly Route[] {
         filer: Type.Optional(Type.String({ maxLength: 18, description: 'Needed unless the caller is the filer' })),
         type: Type.Optional(Type.String({ maxLength: 64 })),
         period: Type.Optional(
-          Type.String({ maxLength: 32, description: '2026, 2026-Q4, 2026-10, 2026-10-08 or 2026-10-01/2026-10-31: filings whose period lies in it' }),
+          Type.String({
+            maxLength: 32,
+            description: '2026, 2026-Q4, 2026-10, 2026-10-08 or 2026-10-01/2026-10-31: filings whose period lies in it',
+          }),
         ),
         reference: Type.Optional(Type.String({ maxLength: 64 })),
         digest: Type.Optional(Type.String({ maxLength: 64, description: 'SHA-256 of the payload bytes, base64url' })),
         cursor: Type.Optional(Type.String({ maxLength: 128 })),
         limit: Type.Optional(Type.Integer({ minimum: 1, maximum: 200, default: 50 })),
       }),
-      responses: { 200: { description: 'A page, newest period first', media: { 'application/json': FilingListSchema } } },
+      responses: {
+        200: { description: 'A page, newest period first', media: { 'application/json': FilingListSchema } },
+      },
       errors: ['invalid-parameter'],
       handle: async (call) => {
         const { period, digest, limit, ...query } = call.query;
@@ -195,13 +229,17 @@ function readRoutes(deps: FilingRouteDeps): readonly Route[] {
       access: READERS,
       params: idParams,
       responses: {
-        200: { description: 'The receipt', media: { 'application/json': ReceiptSchema, 'application/jose': CompactJws } },
+        200: {
+          description: 'The receipt',
+          media: { 'application/json': ReceiptSchema, 'application/jose': CompactJws },
+        },
       },
       errors: ['not-found', 'not-acceptable'],
       handle: async (call) => {
         const media = preferredMediaType(call.header('accept'), ['application/json', 'application/jose']);
         if (media === undefined) throw new GatewayError('not-acceptable');
-        if (media === 'application/json') return Response.json(await getReceipt(reading, call.caller, call.params.id), VARY_ACCEPT);
+        if (media === 'application/json')
+          return Response.json(await getReceipt(reading, call.caller, call.params.id), VARY_ACCEPT);
         return typed(await getSignedStatement(reading, call.caller, call.params.id), media);
       },
     }),
@@ -210,7 +248,10 @@ function readRoutes(deps: FilingRouteDeps): readonly Route[] {
       path: '/v1/filings/{id}/proof',
       operationId: 'getProof',
       tag,
-      summary: { zh: '在机关日志中的存在证明', en: "Proof that the filing stands in its office's log (C2SP tlog-proof)" },
+      summary: {
+        zh: '在机关日志中的存在证明',
+        en: "Proof that the filing stands in its office's log (C2SP tlog-proof)",
+      },
       access: READERS,
       params: idParams,
       responses: { 200: { description: 'The proof', media: { 'text/plain': Type.String() } } },
@@ -229,7 +270,10 @@ function readRoutes(deps: FilingRouteDeps): readonly Route[] {
       access: READERS,
       params: idParams,
       responses: {
-        200: { description: 'The JWS; for bulk form B the payload line with its proof', media: { ...JWS_MEDIA, 'application/json': BulkContent } },
+        200: {
+          description: 'The JWS; for bulk form B the payload line with its proof',
+          media: { ...JWS_MEDIA, 'application/json': BulkContent },
+        },
       },
       errors: ['not-found'],
       handle: async (call) => {
@@ -315,7 +359,12 @@ async function* bulkAnswers(
   return undefined;
 }
 
-function problemLine(deps: FilingRouteDeps, call: Call<unknown, unknown, unknown>, line: number | undefined, error: unknown): string {
+function problemLine(
+  deps: FilingRouteDeps,
+  call: Call<unknown, unknown, unknown>,
+  line: number | undefined,
+  error: unknown,
+): string {
   const problem = problemBody(deps.toGatewayError(error), call.language, call.requestId);
   return `${JSON.stringify({ line, status: problem.status, problem })}\n`;
 }
@@ -323,7 +372,10 @@ function problemLine(deps: FilingRouteDeps, call: Call<unknown, unknown, unknown
 function asUploadError(error: unknown): unknown {
   if (!(error instanceof LineTooLong)) return error;
   return new GatewayError('too-large', {
-    detail: { zh: `第 ${error.line} 行超过 ${FILING_BYTES_MAX} 字节。`, en: `Line ${error.line} is over ${FILING_BYTES_MAX} bytes.` },
+    detail: {
+      zh: `第 ${error.line} 行超过 ${FILING_BYTES_MAX} 字节。`,
+      en: `Line ${error.line} is over ${FILING_BYTES_MAX} bytes.`,
+    },
     members: { line: error.line },
   });
 }
@@ -332,7 +384,10 @@ function parseDigest(text: string): Buffer {
   const digest = fromBase64url(text);
   if (digest?.length !== 32) {
     throw new GatewayError('invalid-parameter', {
-      detail: { zh: 'digest 应是 32 字节 SHA-256 的 base64url（43 个字符）。', en: 'digest is a SHA-256 in base64url, 43 characters.' },
+      detail: {
+        zh: 'digest 应是 32 字节 SHA-256 的 base64url（43 个字符）。',
+        en: 'digest is a SHA-256 in base64url, 43 characters.',
+      },
     });
   }
   return digest;

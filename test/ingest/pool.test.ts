@@ -1,0 +1,142 @@
+import { describe, expect, it } from 'vitest';
+import { Pool, type PoolOptions } from '../../src/ingest/pool.ts';
+import { systemClock } from '../../src/std/clock.ts';
+import { GatewayError } from '../../src/std/errors.ts';
+
+type Options = PoolOptions<number, string>;
+
+/** A pool whose flushes are ended by hand. */
+function pool(overrides: Partial<Options> = {}) {
+  const ticks: {
+    items: readonly number[];
+    end: (outcomes?: readonly string[]) => void;
+    fail: (error: unknown) => void;
+  }[] = [];
+  const made = new Pool<number, string>({
+    flush: (items) =>
+      new Promise((resolve, reject) => {
+        ticks.push({
+          items,
+          end: (outcomes = items.map((item) => `stored ${item}`)) => resolve(outcomes),
+          fail: reject,
+        });
+      }),
+    clock: systemClock,
+    maxItems: 100,
+    maxBytes: 10_000,
+    maxTickItems: 10,
+    maxTickBytes: 1_000,
+    maxWaitMs: 60_000,
+    ...overrides,
+  });
+  return { pool: made, ticks };
+}
+
+const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+describe('the pool', () => {
+  it('commits the first at once and collects the others until that tick has ended', async () => {
+    const { pool: p, ticks } = pool();
+    const outcomes = [1, 2, 3].map((item) => p.submit(item, 1));
+    expect(ticks.map((tick) => tick.items)).toEqual([[1]]);
+    ticks[0]?.end();
+    await turn();
+    expect(ticks.map((tick) => tick.items)).toEqual([[1], [2, 3]]);
+    ticks[1]?.end();
+    expect(await Promise.all(outcomes)).toEqual(['stored 1', 'stored 2', 'stored 3']);
+  });
+
+  it('bounds a tick by count and by bytes', async () => {
+    const { pool: p, ticks } = pool();
+    const sizes = [1, ...Array.from({ length: 12 }, () => 1), 900, 900, 5_000, 1];
+    const outcomes = sizes.map((bytes, i) => p.submit(i, bytes));
+    while (ticks.reduce((sum, tick) => sum + tick.items.length, 0) < sizes.length) {
+      ticks[ticks.length - 1]?.end();
+      await turn();
+    }
+    ticks[ticks.length - 1]?.end();
+    await Promise.all(outcomes);
+    expect(ticks.map((tick) => tick.items.length)).toEqual([1, 10, 3, 1, 1, 1]);
+  });
+
+  it('gives each waiter its own outcome, in order', async () => {
+    const { pool: p, ticks } = pool();
+    const first = p.submit(0, 1);
+    const rest = [7, 8, 9].map((item) => p.submit(item, 1));
+    ticks[0]?.end();
+    await first;
+    await turn();
+    ticks[1]?.end(['a', 'b', 'c']);
+    expect(await Promise.all(rest)).toEqual(['a', 'b', 'c']);
+  });
+
+  it('fails a tick whose flush returns the wrong number of outcomes, and goes on', async () => {
+    const { pool: p, ticks } = pool();
+    const broken = p.submit(1, 1);
+    ticks[0]?.end([]);
+    await expect(broken).rejects.toThrow('broken invariant');
+    const next = p.submit(2, 1);
+    await turn();
+    ticks[1]?.end();
+    expect(await next).toBe('stored 2');
+  });
+
+  it('is full by count and by bytes, takes one of any size when empty, and has room again when a place is left', () => {
+    const { pool: p } = pool({ maxItems: 2, maxBytes: 100 });
+    const huge = p.tryEnter(1_000);
+    expect(huge).toBeDefined();
+    expect(p.tryEnter(1)).toBeUndefined();
+    huge?.leave();
+    huge?.leave(); // leaving twice gives back once
+    const a = p.tryEnter(60);
+    expect(p.tryEnter(60)).toBeUndefined();
+    const b = p.tryEnter(40);
+    expect(p.tryEnter(0)).toBeUndefined();
+    a?.leave();
+    b?.leave();
+    expect(p.size).toBe(0);
+  });
+
+  it('lets uploads wait for a place', async () => {
+    const { pool: p } = pool({ maxItems: 1 });
+    const first = p.tryEnter(1);
+    const order: string[] = [];
+    const waiting = p.enter(1).then((place) => {
+      order.push('entered');
+      return place;
+    });
+    await turn();
+    order.push('left');
+    first?.leave();
+    (await waiting).leave();
+    expect(order).toEqual(['left', 'entered']);
+  });
+
+  it('answers what waits too long: never begun is unavailable, begun is of unknown outcome', async () => {
+    const { pool: p, ticks } = pool({ maxWaitMs: 30 });
+    const begun = p.submit(1, 1).catch((error: unknown) => error);
+    const waiting = p.submit(2, 1).catch((error: unknown) => error);
+    expect((await waiting) as GatewayError).toMatchObject({ code: 'unavailable' });
+    expect((await begun) as GatewayError).toMatchObject({ code: 'outcome-unknown' });
+    expect(await begun).toBeInstanceOf(GatewayError);
+    ticks[0]?.end();
+    await p.drained();
+    expect(ticks).toHaveLength(1);
+  });
+
+  it('drains once nothing waits and nothing is being committed', async () => {
+    const { pool: p, ticks } = pool();
+    await p.drained();
+    void p.submit(1, 1);
+    void p.submit(2, 1);
+    let drained = false;
+    const done = p.drained().then(() => {
+      drained = true;
+    });
+    ticks[0]?.end();
+    await turn();
+    expect(drained).toBe(false);
+    ticks[1]?.end();
+    await done;
+  });
+});
