@@ -25,7 +25,12 @@ export async function lockHeads(tx: TransactionSql, offices: readonly OfficePosi
       ON h.lane = want.lane AND h.office = want.office
     ORDER BY h.office
     FOR UPDATE OF h`;
-  return rows.map((row) => ({ lane: row.lane, office: row.office, size: row.size, receivedAt: instant(row.received_at) }));
+  return rows.map((row) => ({
+    lane: row.lane,
+    office: row.office,
+    size: row.size,
+    receivedAt: instant(row.received_at),
+  }));
 }
 
 export interface KeyInLane {
@@ -46,13 +51,16 @@ export interface StandingFiling {
 
 /**
  * The filings that stand under these keys. The lateral subquery makes the planner look each key up in the unique
- * index; as a plain join it may hash the whole table while statistics are young.
+ * index; as a plain join it may hash the whole table while statistics are young. Keys go as hex, because postgres.js
+ * takes an array of Buffers for one bytea.
  */
 export async function findByKeys(sql: Sql | TransactionSql, keys: readonly KeyInLane[]): Promise<StandingFiling[]> {
-  const rows = await sql<{ lane: number; office: string; idx: number; key: Buffer; digest: Buffer; received_at: string; tick: string }[]>`
+  const rows = await sql<
+    { lane: number; office: string; idx: number; key: Buffer; digest: Buffer; received_at: string; tick: string }[]
+  >`
     SELECT f.lane, f.office, f.idx, f.key, f.digest, f.received_at, f.tick
-    FROM unnest(${lanesOf(keys)}::smallint[], ${keys.map((k) => k.key)}::bytea[]) AS want (lane, key),
-    LATERAL (SELECT * FROM filing WHERE filing.lane = want.lane AND filing.key = want.key LIMIT 1) AS f`;
+    FROM unnest(${lanesOf(keys)}::smallint[], ${keys.map((k) => k.key.toString('hex'))}::text[]) AS want (lane, hex),
+    LATERAL (SELECT * FROM filing WHERE filing.lane = want.lane AND filing.key = decode(want.hex, 'hex') LIMIT 1) AS f`;
   return rows.map((row) => ({
     lane: row.lane,
     office: row.office,
