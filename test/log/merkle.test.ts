@@ -80,7 +80,8 @@ describe('RFC 6962 trees', () => {
     for (let size = 0; size <= 70; size++) {
       const leaves = leavesOf(size);
       expect(hex(treeRoot(sha256, leaves))).toBe(hex(mth(leaves)));
-      for (let i = 0; i < size; i++) expect(inclusionPath(sha256, leaves, i).map(hex)).toEqual(path(i, leaves).map(hex));
+      for (let i = 0; i < size; i++)
+        expect(inclusionPath(sha256, leaves, i).map(hex)).toEqual(path(i, leaves).map(hex));
       for (let old = 1; old <= size; old++) {
         expect(consistencyPath(sha256, leaves, old).map(hex)).toEqual(subproof(old, leaves, true).map(hex));
       }
@@ -140,7 +141,13 @@ describe('verification', () => {
       fc.property(twoSizes, fc.nat(), ([oldSize, size], bit) => {
         const leaves = leavesOf(size);
         const oldRoot = treeRoot(sha256, leaves.slice(0, oldSize));
-        const claim = { oldSize, oldRoot, size, root: treeRoot(sha256, leaves), path: consistencyPath(sha256, leaves, oldSize) };
+        const claim = {
+          oldSize,
+          oldRoot,
+          size,
+          root: treeRoot(sha256, leaves),
+          path: consistencyPath(sha256, leaves, oldSize),
+        };
         expect(verifyConsistency(sha256, claim)).toBe(true);
         const altered = [
           { ...claim, oldRoot: flipped(oldRoot, bit) },
@@ -160,13 +167,23 @@ describe('verification', () => {
 
   test('finds two histories: a log with one entry altered is not consistent with itself', () => {
     fc.assert(
-      fc.property(twoSizes.filter(([old]) => old > 0), fc.nat(), ([oldSize, size], at) => {
-        const leaves = leavesOf(size);
-        const other = leaves.with(at % oldSize, sha256('altered'));
-        const oldRoot = treeRoot(sha256, leaves.slice(0, oldSize));
-        const claim = { oldSize, oldRoot, size, root: treeRoot(sha256, other), path: consistencyPath(sha256, other, oldSize) };
-        expect(verifyConsistency(sha256, claim)).toBe(false);
-      }),
+      fc.property(
+        twoSizes.filter(([old]) => old > 0),
+        fc.nat(),
+        ([oldSize, size], at) => {
+          const leaves = leavesOf(size);
+          const other = leaves.with(at % oldSize, sha256('altered'));
+          const oldRoot = treeRoot(sha256, leaves.slice(0, oldSize));
+          const claim = {
+            oldSize,
+            oldRoot,
+            size,
+            root: treeRoot(sha256, other),
+            path: consistencyPath(sha256, other, oldSize),
+          };
+          expect(verifyConsistency(sha256, claim)).toBe(false);
+        },
+      ),
       { numRuns: 60 },
     );
   });
