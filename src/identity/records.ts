@@ -1,6 +1,6 @@
 import type { KeyObject } from 'node:crypto';
-import type { PlainDate } from '../std/clock.ts';
 import type { Agency } from '../domain/filing.ts';
+import type { PlainDate } from '../std/clock.ts';
 import type { Text } from '../std/text.ts';
 
 export const SIGNATURE_ALGORITHMS = ['ES256', 'EdDSA', 'PS256', 'RS256'] as const;
