@@ -35,7 +35,7 @@ export function createApp(deps: AppDeps): Hono {
   const ids = new RequestIds(deps.random);
   const sweep = new Sweep(deps.clock);
   const machine: Machine = { deps, ids, sweep, authenticate: deps.authenticate ?? REFUSE_ALL };
-  deps.metrics.gauge('shenbao_http_in_flight', () => sweep.size);
+  deps.metrics.gauge('http_in_flight', () => sweep.size);
   for (const route of deps.routes) {
     const compiled = compileRoute(route);
     app.on(route.method, honoPath(route.path), (context) => serve(machine, compiled, context));
@@ -143,8 +143,8 @@ function finish(
   if (call.method === 'HEAD') discard(response);
   const { metrics, clock } = machine.deps;
   const operation = route.operationId;
-  metrics.count('shenbao_http_requests_total', { operation, status: String(response.status), problem });
-  metrics.observe('shenbao_http_request_seconds', (clock.monotonic() - call.startedAt) / 1_000, { operation });
+  metrics.count('http_requests_total', { operation, status: String(response.status), problem });
+  metrics.observe('http_request_seconds', (clock.monotonic() - call.startedAt) / 1_000, { operation });
   return response;
 }
 

@@ -115,10 +115,10 @@ function watchConnections(server: Server, max: number, { log, metrics }: ListenO
     if (open > max * 0.9) server.closeIdleConnections();
   });
   server.on('drop', () => {
-    metrics.count('shenbao_http_connections_dropped_total');
+    metrics.count('http_connections_dropped_total');
     log.debug({ open }, 'connection refused: too many');
   });
-  metrics.gauge('shenbao_http_connections', () => open);
+  metrics.gauge('http_connections', () => open);
 }
 
 /** What is answered to those who never get as far as a route: garbage, slow or huge headers, no Host. */
