@@ -1,0 +1,247 @@
+import { randomBytes } from 'node:crypto';
+import { pathToFileURL } from 'node:url';
+import { buildCatalogue } from './domain/catalogue.ts';
+import type { Catalogue } from './domain/filing-type.ts';
+import { createApp } from './http/app.ts';
+import { authenticator } from './http/auth.ts';
+import { Failures } from './http/failures.ts';
+import { gatewayRoutes } from './http/gateway-routes.ts';
+import { Limits } from './http/limits.ts';
+import { listen } from './http/server.ts';
+import { ensureDemo } from './identity/demo.ts';
+import { DatabaseDirectory } from './identity/directory.ts';
+import { GatewayKeys } from './identity/gateway-keys.ts';
+import { ensureOperator } from './identity/own-parties.ts';
+import { openSigner, type Signer } from './identity/signer.ts';
+import { Tokens } from './identity/tokens.ts';
+import { commitTick } from './ingest/commit.ts';
+import { Pool } from './ingest/pool.ts';
+import { startCheckpointTimer } from './log/checkpoint-timer.ts';
+import { filingProof } from './log/proof.ts';
+import { clusterMetrics, isWorker, Workers, workerReady, workerTask } from './ops/cluster.ts';
+import { type Config, readConfig } from './ops/config.ts';
+import { readSchemaFiles } from './ops/schemas.ts';
+import { type StopStep, stopOnSignals } from './ops/shutdown.ts';
+import { createLogger, createTelemetry, type Telemetry } from './ops/telemetry.ts';
+import { welcome } from './ops/welcome.ts';
+import { systemClock } from './std/clock.ts';
+import { StartError } from './std/start-error.ts';
+import type { Logger } from './std/telemetry.ts';
+import { type Database, type DatabaseAddress, openDatabase } from './storage/db.ts';
+import { classifyFailure } from './storage/failures.ts';
+import { openGatewayDatabase } from './storage/open.ts';
+import { canCommit } from './storage/ready.ts';
+
+/** How long answers may take to leave once the gateway was told to stop; the whole stop has 10 s. */
+const GRACE_MS = 6_000;
+
+const POOL_BOUNDS = { maxTickItems: 1_024, maxTickBytes: 16 * 1024 * 1024, maxWaitMs: 4_000 };
+const TICK_BOUNDS = { tickMs: 3_500, lookupMs: 1_000 };
+
+/** What a gateway process is told about the database that it works on. */
+interface DatabaseTask {
+  readonly address: DatabaseAddress;
+  readonly lanes: number;
+}
+
+/**
+ * Runs the gateway until it is told to stop: config, database, keys, parts, app, listening. With WORKERS above one, this
+ * process keeps the database and the keys, and others serve.
+ */
+export async function runGateway(): Promise<void> {
+  const config = readConfig();
+  const log = createLogger(config.logLevel);
+  if (isWorker()) {
+    const steps = await serve(config, log, await workerTask<DatabaseTask>());
+    // Ctrl-C reaches every process of the terminal; the primary decides.
+    stopOnSignals({ steps, log, clock: systemClock, signals: ['SIGTERM'] });
+    process.on('SIGINT', () => {});
+    workerReady();
+    return;
+  }
+  const database = await openGatewayDatabase({ ...config, databaseUrl: config.databaseUrl }, log);
+  const task = { address: database.address, lanes: database.meta.lanes };
+  const stopDatabase = { name: 'database', run: () => database.stop() };
+  try {
+    await prepareKeys(config, log, task);
+    const steps = config.workers > 1 ? await serveByWorkers(config, log, task) : await serve(config, log, task);
+    stopOnSignals({ steps: [...steps, stopDatabase], log, clock: systemClock });
+    process.stdout.write(await welcome(config));
+  } catch (error) {
+    await database.stop();
+    throw error;
+  }
+}
+
+async function prepareKeys(config: Config, log: Logger, task: DatabaseTask): Promise<void> {
+  const db = openDatabase(task.address, { connections: 2, statementTimeoutMs: 30_000 });
+  const ctx = {
+    db,
+    lanes: task.lanes,
+    clock: systemClock,
+    random: randomBytes,
+    dataDir: config.dataDir,
+    issuer: config.issuer,
+    log,
+  };
+  try {
+    await openSigner(ctx);
+    await ensureOperator(ctx);
+    if (config.env === 'sandbox') await ensureDemo(ctx);
+  } finally {
+    await db.close();
+  }
+}
+
+async function serveByWorkers(config: Config, log: Logger, task: DatabaseTask): Promise<StopStep[]> {
+  const workers = new Workers({ count: config.workers, task, log, clock: systemClock });
+  await workers.start();
+  return [{ name: 'workers', run: () => workers.stop() }];
+}
+
+/** One serving process: its parts, in the order in which they need each other. Returns how to stop them. */
+async function serve(config: Config, log: Logger, task: DatabaseTask): Promise<StopStep[]> {
+  const catalogue = await loadCatalogue();
+  const telemetry = createTelemetry();
+  const db = openDatabase(task.address);
+  const signer = await openSigner({ db, clock: systemClock, random: randomBytes, dataDir: config.dataDir });
+  const directory = new DatabaseDirectory({ db, clock: systemClock, log });
+  await directory.start();
+  const stopping = new AbortController();
+  const parts = makeParts({
+    config,
+    log,
+    task,
+    catalogue,
+    telemetry,
+    db,
+    signer,
+    directory,
+    stopping: stopping.signal,
+  });
+  const listening = await listen({
+    app: parts.app,
+    host: config.host,
+    port: config.port,
+    log,
+    metrics: telemetry.metrics,
+    random: randomBytes,
+    limits: { connections: config.maxConnections },
+  });
+  const timer = startCheckpointTimer({ ...parts.logContext, log });
+  return [
+    {
+      name: 'listening',
+      run: () => {
+        stopping.abort();
+        return listening.close(GRACE_MS);
+      },
+    },
+    { name: 'ticks', run: () => parts.pool.drained() },
+    { name: 'checkpoints', run: () => timer.stop() },
+    { name: 'directory', run: () => directory.stop() },
+    { name: 'connections', run: () => db.close() },
+  ];
+}
+
+interface PartsInput {
+  readonly config: Config;
+  readonly log: Logger;
+  readonly task: DatabaseTask;
+  readonly catalogue: Catalogue;
+  readonly telemetry: Telemetry;
+  readonly db: Database;
+  readonly signer: Signer;
+  readonly directory: DatabaseDirectory;
+  readonly stopping: AbortSignal;
+}
+
+function makeParts(input: PartsInput) {
+  const { config, log, task, db, signer, directory, telemetry } = input;
+  const { metrics } = telemetry;
+  const clock = systemClock;
+  const { lanes } = task;
+  const issuer = { iss: config.issuer, env: config.env };
+  const gatewayKeys = new GatewayKeys(db, clock);
+  const tokens = new Tokens({ signer, gatewayKeys, directory, clock, random: randomBytes, issuer: config.issuer });
+  const limits = new Limits(clock, config.rates);
+  const failures = new Failures({ classify: classifyFailure, log, clock });
+  const commitContext = { db, lanes, clock, signer, issuer, log, ...TICK_BOUNDS };
+  const pool = new Pool({
+    flush: (filings) => commitTick(commitContext, filings),
+    clock,
+    maxItems: config.pool.maxFilings,
+    maxBytes: config.pool.maxBytes,
+    ...POOL_BOUNDS,
+  });
+  metrics.gauge('pool_filings', () => pool.size);
+  const catalogue = () => input.catalogue;
+  const logContext = { db, lanes, clock, signer, issuer };
+  const routes = gatewayRoutes({
+    filings: {
+      ingest: { directory, catalogue, db, lanes, issuer: config.issuer, env: config.env, pool, limits, metrics },
+      reading: { db, lanes, directory, clock, env: config.env, signer },
+      toGatewayError: (error) => failures.toGatewayError(error),
+      proof: (office, index) => filingProof(logContext, office, index),
+    },
+    offices: { ...logContext, directory, log, stopping: input.stopping },
+    identity: {
+      db,
+      lanes,
+      clock,
+      random: randomBytes,
+      log,
+      issuer: config.issuer,
+      directory,
+      tokens,
+      gatewayKeys,
+      signer,
+    },
+    filingTypes: { catalogue },
+    system: {
+      limits,
+      ready: () => canCommit(db.sql),
+      metrics: { contentType: telemetry.contentType, text: isWorker() ? clusterMetrics : telemetry.exposition },
+    },
+  });
+  const authenticate = authenticator({ verify: (token) => tokens.verify(token), party: (id) => directory.party(id) });
+  const app = createApp({
+    routes,
+    authenticate,
+    limits,
+    clock,
+    log,
+    metrics,
+    random: randomBytes,
+    classify: classifyFailure,
+  });
+  return { app, pool, logContext };
+}
+
+async function loadCatalogue(): Promise<Catalogue> {
+  const { catalogue, problems } = buildCatalogue(await readSchemaFiles());
+  if (catalogue !== undefined) return catalogue;
+  const list = (language: 'zh' | 'en') =>
+    problems.map((p) => `  schemas/${p.file}:${p.line} ${p.message[language]}`).join('\n');
+  throw new StartError({
+    zh: `申报类型有 ${problems.length} 处错误：\n${list('zh')}`,
+    en: `The filing types have ${problems.length} faults:\n${list('en')}`,
+  });
+}
+
+/** Tells the person who starts the gateway why it did not; other failures are faults and show where. */
+export async function startOrExplain(): Promise<void> {
+  try {
+    await runGateway();
+  } catch (error) {
+    const isExplained = error instanceof StartError;
+    process.stderr.write(
+      isExplained
+        ? `\n${error.text.zh}\n${error.text.en}\n\n`
+        : `${error instanceof Error ? error.stack : String(error)}\n`,
+    );
+    process.exit(isExplained ? error.exitCode : 1);
+  }
+}
+
+if (process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href) void startOrExplain();
