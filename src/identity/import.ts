@@ -64,10 +64,8 @@ interface Parsed {
   readonly change: Change<unknown> | GatewayError;
 }
 
-async function importBatch(ctx: ImportContext, lines: readonly Line[]): Promise<ImportAnswer[]> {
-  const parsed = lines
-    .filter((line) => !isBlank(line))
-    .map((line): Parsed => ({ line: line.number, change: parseLine(ctx, line) }));
+async function importBatch(ctx: ImportContext, lines: readonly NumberedLine[]): Promise<ImportAnswer[]> {
+  const parsed = lines.map((line): Parsed => ({ line: line.number, change: parseLine(ctx, line) }));
   const changes = parsed.flatMap(({ change }) => (change instanceof GatewayError ? [] : [change]));
   const results = changes.length === 0 ? [] : await applyAnyway(ctx, changes);
   let next = 0;
