@@ -1,4 +1,4 @@
-import { type Problem, ShenbaoError } from './errors.ts';
+import { isProblem, type Problem, problemError, ShenbaoError } from './errors.ts';
 import { bodyChunks, joinBytes, parseNdjson } from './ndjson.ts';
 import type { Call, Transport } from './transport.ts';
 
@@ -88,6 +88,8 @@ async function* exchangeChunk<A extends LineAnswer>(
     const refused: { readonly sent: NumberedLine; readonly answer: A }[] = [];
     let answered = 0;
     for await (const answer of answersOf<A>(exchange, pending)) {
+      // A last line without a number says what stopped the whole upload.
+      if (answer.line === undefined && isProblem(answer.problem)) throw problemError(answer.problem);
       const sent = pending[answered++];
       if (sent === undefined) throw new ShenbaoError('bad-answer', 'more answers than lines');
       const numbered = { ...answer, line: sent.line };

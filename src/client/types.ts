@@ -25,7 +25,7 @@ export interface Filing {
   readonly warnings: readonly Violation[];
   readonly receipt: Receipt;
   /** Only in `GET /v1/filings/{id}`. */
-  readonly history?: readonly unknown[];
+  readonly history?: readonly { readonly status: string; readonly at: string; readonly by?: string }[];
 }
 
 export interface Submitted {
@@ -36,7 +36,7 @@ export interface Submitted {
 
 /** The answer to one line of a bulk upload. */
 export type BulkResult =
-  | { readonly line: number; readonly status: number; readonly filing: Filing }
+  | { readonly line: number; readonly status: number; readonly replayed?: boolean; readonly filing: Filing }
   | { readonly line: number; readonly status: number; readonly problem: Problem };
 
 /** The verdict that a submission would get. */
@@ -91,14 +91,23 @@ export interface Entry {
 /** How far a consumer has come. */
 export interface ConsumerState {
   readonly name: string;
+  /** Every entry below it is acknowledged. */
   readonly cursor: number;
+  /** Entries that are not. */
   readonly lag: number;
-  readonly [member: string]: unknown;
+  readonly ackedAt?: string;
+  readonly leases: readonly {
+    readonly id: string;
+    readonly from: number;
+    readonly to: number;
+    readonly expiresAt: string;
+  }[];
 }
 
+/** Logs that grew, and the cursor to ask with next. */
 export interface Heads {
-  readonly cursor: string;
-  readonly offices: readonly { readonly office: string; readonly size: number }[];
+  readonly items: readonly { readonly office: string; readonly size: number }[];
+  readonly next: string;
 }
 
 export interface ImportResult {

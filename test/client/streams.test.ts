@@ -112,6 +112,18 @@ describe('bulk', () => {
   });
 });
 
+test('an upload that is stopped midway ends with the gateway’s reason', async () => {
+  const stopped: Reply = (response) => {
+    response.writeHead(200, { 'content-type': 'application/x-ndjson' });
+    response.write('{"line":1,"status":201,"filing":{"id":"x"}}\n');
+    response.end('{"status":413,"problem":{"code":"too-large","status":413,"retryable":false}}\n');
+  };
+  const { url } = await serveReplies(stopped);
+  const results = new ShenbaoClient({ gateway: url, retry: FAST }).submitBulk(['a.b.c', 'd.e.f']);
+  expect((await results.next()).value).toMatchObject({ line: 1 });
+  await expect(results.next()).rejects.toMatchObject({ code: 'too-large' });
+});
+
 describe('access tokens', () => {
   const metadata = json(200, { issuer: 'https://gateway.example' });
   const token = (value: string, seconds: number): Reply =>
