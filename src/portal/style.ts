@@ -1,0 +1,39 @@
+/** The stylesheet of the gateway's own pages. No font and no image from anywhere else: the pages work offline. */
+export const STYLE = `
+:root {
+  color-scheme: light dark;
+  --ink: #1b2430; --soft: #5a6675; --line: #dde3ea; --paper: #ffffff; --ground: #f4f6f9; --accent: #0b5cad; --good: #14804a; --bad: #b3261e;
+}
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e6ebf1; --soft: #9aa7b6; --line: #2c3642; --paper: #171e27; --ground: #0f141a; --accent: #6cb2ff; --good: #5fd39b; --bad: #ff8a80; }
+}
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--ground); color: var(--ink); line-height: 1.65;
+  font-family: system-ui, -apple-system, "Segoe UI", "PingFang SC", "Microsoft YaHei", "Noto Sans CJK SC", "Noto Sans SC", sans-serif; }
+a { color: var(--accent); text-decoration-thickness: 1px; text-underline-offset: 3px; }
+header, main, footer { max-width: 62rem; margin: 0 auto; padding: 0 1.5rem; }
+header { display: flex; align-items: baseline; gap: 1rem; flex-wrap: wrap; padding-top: 2.5rem; }
+h1 { margin: 0; font-size: 2rem; letter-spacing: .04em; }
+h1 small { font-size: 1.05rem; font-weight: 400; color: var(--soft); letter-spacing: 0; margin-left: .5rem; }
+h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; }
+h3 { font-size: 1rem; margin: 0 0 .35rem; }
+header nav { margin-left: auto; }
+.lead { font-size: 1.1rem; max-width: 46rem; margin: 1rem 0 1.25rem; }
+.state { display: inline-flex; align-items: center; gap: .5rem; padding: .15rem .8rem; border: 1px solid var(--line); border-radius: 99px; background: var(--paper); font-size: .9rem; }
+.state + .state { margin-left: .5rem; }
+.state::before { content: ""; width: .6rem; height: .6rem; border-radius: 50%; background: var(--soft); }
+.state.good::before { background: var(--good); }
+.state.bad::before { background: var(--bad); }
+.cards { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); padding: 0; margin: 0; list-style: none; }
+.cards li { background: var(--paper); border: 1px solid var(--line); border-radius: .6rem; padding: 1.1rem 1.25rem; }
+.cards p { margin: .25rem 0 .6rem; color: var(--soft); font-size: .95rem; }
+code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Noto Sans Mono CJK SC", monospace; font-size: .87rem; }
+pre { background: var(--paper); border: 1px solid var(--line); border-radius: .6rem; padding: .9rem 1.1rem; overflow-x: auto; line-height: 1.55; margin: 0; }
+.scroll { overflow-x: auto; background: var(--paper); border: 1px solid var(--line); border-radius: .6rem; }
+table { border-collapse: collapse; width: 100%; font-size: .95rem; }
+th, td { text-align: left; padding: .55rem 1.1rem; border-top: 1px solid var(--line); vertical-align: top; }
+tr:first-child th { border-top: 0; color: var(--soft); font-weight: 500; font-size: .87rem; white-space: nowrap; }
+td:first-child { white-space: nowrap; }
+footer { color: var(--soft); font-size: .9rem; padding-top: 2.5rem; padding-bottom: 3rem; }
+footer a { margin-right: 1rem; white-space: nowrap; }
+`;
