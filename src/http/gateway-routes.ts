@@ -1,0 +1,35 @@
+import type { IdentityContext } from '../identity/change.ts';
+import type { IssueTokenContext } from '../identity/issue-token.ts';
+import type { Route } from './route.ts';
+import { type FilingRouteDeps, filingRoutes } from './routes/filings.ts';
+import { type FilingTypeRouteDeps, filingTypeRoutes } from './routes/filing-types.ts';
+import { importRoutes } from './routes/import.ts';
+import { oauthRoutes } from './routes/oauth.ts';
+import { type OfficeDeps, officeRoutes } from './routes/offices.ts';
+import { partyRoutes } from './routes/parties.ts';
+import { type SystemRouteDeps, systemRoutes } from './routes/system.ts';
+import { type WellKnownDeps, wellKnownRoutes } from './routes/well-known.ts';
+
+export interface GatewayRouteDeps {
+  readonly filings: FilingRouteDeps;
+  readonly filingTypes: FilingTypeRouteDeps;
+  readonly offices: OfficeDeps;
+  readonly identity: IdentityContext;
+  readonly oauth: IssueTokenContext;
+  readonly wellKnown: WellKnownDeps;
+  readonly system: SystemRouteDeps;
+}
+
+/** Every operation of the gateway: what it serves, what the OpenAPI document says, what the access matrix is made from. */
+export function gatewayRoutes(deps: GatewayRouteDeps): readonly Route[] {
+  return [
+    ...filingRoutes(deps.filings),
+    ...filingTypeRoutes(deps.filingTypes),
+    ...officeRoutes(deps.offices),
+    ...partyRoutes(deps.identity),
+    ...importRoutes(deps.identity),
+    ...oauthRoutes(deps.oauth),
+    ...wellKnownRoutes(deps.wellKnown),
+    ...systemRoutes(deps.system),
+  ];
+}
