@@ -1,10 +1,10 @@
-import { generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { laneOf } from '../../src/domain/filing.ts';
 import { type CheckedFiling, type CommitContext, commitTick } from '../../src/ingest/commit.ts';
 import type { LogContext } from '../../src/log/context.ts';
-import { sha256 } from '../../src/std/bytes.ts';
 import { type Clock, systemClock } from '../../src/std/clock.ts';
 import type { Database } from '../../src/storage/db.ts';
+import { checkedFiling, testSigner } from '../support/commit.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { silentLogger } from '../support/logger.ts';
 
@@ -14,6 +14,7 @@ export const ISSUER = 'https://gateway.example';
 export interface OfficeLogs {
   readonly database: TestDatabase;
   readonly ctx: LogContext;
+  readonly commit: CommitContext;
   readonly publicKey: KeyObject;
   addOffice(office: string, agency?: string): Promise<void>;
   /** Files `count` filings in one tick through the gateway's own commit; resolves with their indexes. */
@@ -24,24 +25,19 @@ export interface OfficeLogs {
 export async function createOfficeLogs(options: { clock?: Clock } = {}): Promise<OfficeLogs> {
   const database = await createTestDatabase();
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
-  const signer = {
-    publicKey,
-    sign: (data: Uint8Array) => sign(null, data, privateKey),
-    signCompact: (header: { typ: string }, payload: string) => {
-      const signed = [JSON.stringify({ alg: 'EdDSA', ...header }), payload].map(base64url).join('.');
-      return `${signed}.${sign(null, Buffer.from(signed), privateKey).toString('base64url')}`;
-    },
-  };
+  const signer = { ...testSigner(privateKey), sign: (data: Uint8Array) => sign(null, data, privateKey) };
   const clock = options.clock ?? systemClock;
   const ctx = { db: database.db, lanes: database.lanes, clock, signer, issuer: { iss: ISSUER, env: 'test' } };
+  const commit = { ...ctx, log: silentLogger, tickMs: 20_000, lookupMs: 5_000 };
   return {
     database,
     ctx,
+    commit,
     publicKey,
     addOffice: (office, agency) => addOffice(database.db, database.lanes, office, agency),
     file: (office, count, change = (filing) => filing) => {
       const filings = Array.from({ length: count }, (_, i) => change(newFiling(office), i));
-      return commitFilings({ ...ctx, log: silentLogger, tickMs: 20_000, lookupMs: 5_000 }, filings);
+      return commitFilings(commit, filings);
     },
     drop: () => database.drop(),
   };
@@ -58,28 +54,10 @@ export async function addOffice(db: Database, lanes: number, office: string, age
     VALUES (${lane}, ${office}, 0, '1970-01-01T00:00:00Z', pg_current_xact_id())`;
 }
 
-/** A filing as it leaves the checks, with content and key of its own. */
+/** A filing as it leaves the checks, in a compact JWS, with a key of its own. */
 export function newFiling(office: string): CheckedFiling {
-  const payload = Buffer.from(JSON.stringify({ type: 'tax.test', reference: randomBytes(12).toString('hex') }));
-  const digest = sha256(payload);
-  const content = [base64url('{"alg":"EdDSA"}'), payload.toString('base64url'), base64url('no signature')].join('.');
-  return {
-    office,
-    candidates: [office],
-    payload,
-    content,
-    digest,
-    key: Buffer.concat([Buffer.alloc(8), digest]),
-    type: 'tax.test',
-    version: '1',
-    filer: '91350100M000100Y43',
-    period: { from: '2026-10-01', to: '2026-10-31' },
-    kind: 'original',
-    receivedAt: Date.now(),
-    late: false,
-    warnings: [],
-    kid: 'test',
-  };
+  const filing = checkedFiling({ office });
+  return { ...filing, content: [base64url('{"alg":"EdDSA"}'), filing.payload.toString('base64url'), 'c2ln'].join('.') };
 }
 
 export async function commitFilings(ctx: CommitContext, filings: readonly CheckedFiling[]): Promise<number[]> {
