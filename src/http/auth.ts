@@ -1,35 +1,28 @@
-import type { Party, PartyKind } from '../identity/records.ts';
+import type { PartyKind } from '../identity/records.ts';
 import { GatewayError } from '../std/errors.ts';
 import type { Caller } from './route.ts';
 
 /** Turns the value of an `Authorization` header into who is asking; throws `unauthenticated` for whatever is not good. */
 export type Authenticate = (authorization: string) => Promise<Caller>;
 
-/** What an access token says, once it was found to be genuine and in force. */
-export interface TokenClaims {
-  readonly party: string;
-  readonly role: PartyKind;
-}
-
-export interface AuthenticatorDeps {
-  /** Undefined for a token that is not genuine, not for this gateway, or not in force. */
-  verify(token: string): Promise<TokenClaims | undefined>;
-  /** The party as it is now: a token outlives a suspension by up to ten minutes otherwise. */
-  party(id: string): Promise<Party | undefined>;
+/** Knows access tokens; identity/tokens.ts. */
+export interface TokenVerifier {
+  /**
+   * Who the token speaks for. Throws `unauthenticated` for one that is not genuine, not in force, or whose party or key
+   * has been suspended or revoked since.
+   */
+  verify(token: string): Promise<{ readonly role: PartyKind; readonly party: string }>;
 }
 
 /** RFC 6750 section 2.1. Longer tokens than this are none of ours. */
 const BEARER = /^Bearer +([A-Za-z0-9._~+/-]{1,4096}=*) *$/i;
 
-export function authenticator(deps: AuthenticatorDeps): Authenticate {
+export function authenticator(tokens: TokenVerifier): Authenticate {
   return async (authorization) => {
     const token = BEARER.exec(authorization)?.[1];
-    const claims = token === undefined ? undefined : await deps.verify(token);
-    if (claims === undefined) throw new GatewayError('unauthenticated');
-    const party = await deps.party(claims.party);
-    if (party === undefined || party.kind !== claims.role) throw new GatewayError('unauthenticated');
-    if (party.status === 'suspended') throw new GatewayError('party-suspended');
-    return { role: claims.role, party: claims.party };
+    if (token === undefined) throw new GatewayError('unauthenticated');
+    const { role, party } = await tokens.verify(token);
+    return { role, party };
   };
 }
 

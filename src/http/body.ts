@@ -80,8 +80,12 @@ export class BodyReader {
   }
 
   /** The body piece by piece; the sender is held back while nobody takes them. */
-  async *pieces(): AsyncGenerator<Uint8Array> {
+  pieces(): AsyncGenerator<Uint8Array> {
     this.#streaming = true;
+    return this.#generate();
+  }
+
+  async *#generate(): AsyncGenerator<Uint8Array> {
     try {
       for (;;) {
         while (this.#chunks.length === 0 && !this.#ended && this.#failure === undefined) await this.#change();
