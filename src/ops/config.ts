@@ -22,14 +22,14 @@ export interface Config {
   readonly lanes: number;
   /** What may wait for a commit in one process; beyond it the answer is 503. */
   readonly pool: { readonly maxFilings: number; readonly maxBytes: number };
-  /** For each party: a bucket that holds `burst` and fills by `perSecond`. */
-  readonly rates: { readonly filings: Rate; readonly requests: Rate };
+  /** For each party of a kind: a bucket that holds `burst` and fills by `ratePerSecond`. */
+  readonly rates: Readonly<Record<'filer' | 'agent' | 'office' | 'operator', Rate>>;
   /** Open connections in one process; beyond it new ones are closed. */
   readonly maxConnections: number;
 }
 
 export interface Rate {
-  readonly perSecond: number;
+  readonly ratePerSecond: number;
   readonly burst: number;
 }
 
@@ -65,19 +65,21 @@ export function readConfig(environment: Environment = process.env): Config {
       maxBytes: read.integer('POOL_MAX_BYTES', 64 * 1024 * 1024, 1024 * 1024, 1024 ** 4),
     },
     rates: {
-      filings: {
-        perSecond: read.integer('RATE_FILINGS', 2000, 1, 1_000_000),
-        burst: read.integer('RATE_FILINGS_BURST', 20_000, 1, 10_000_000),
-      },
-      requests: {
-        perSecond: read.integer('RATE_REQUESTS', 500, 1, 1_000_000),
-        burst: read.integer('RATE_REQUESTS_BURST', 2000, 1, 10_000_000),
-      },
+      filer: readRate(read, 'RATE_FILER', 1_000),
+      agent: readRate(read, 'RATE_AGENT', 5_000),
+      office: readRate(read, 'RATE_OFFICE', 1_000),
+      operator: readRate(read, 'RATE_OPERATOR', 1_000),
     },
     maxConnections: read.integer('MAX_CONNECTIONS', 10_000, 10, 1_000_000),
   };
   read.finish();
   return config;
+}
+
+/** Ten seconds' worth may come at once. */
+function readRate(read: Reader, name: string, perSecond: number): Rate {
+  const rate = read.integer(name, perSecond, 1, 1_000_000);
+  return { ratePerSecond: rate, burst: read.integer(`${name}_BURST`, rate * 10, 1, 10_000_000) };
 }
 
 function readIssuer(read: Reader, host: string, port: number): string {
