@@ -7,6 +7,7 @@ import { authenticator } from './http/auth.ts';
 import { Failures } from './http/failures.ts';
 import { gatewayRoutes } from './http/gateway-routes.ts';
 import { Limits } from './http/limits.ts';
+import { readOpenApi } from './http/openapi-build.ts';
 import { tokenEndpoint } from './http/routes/well-known.ts';
 import { listen } from './http/server.ts';
 import { AssertionSweep } from './identity/client-assertion.ts';
@@ -22,7 +23,6 @@ import { startCheckpointTimer } from './log/checkpoint-timer.ts';
 import { filingProof } from './log/proof.ts';
 import { clusterMetrics, isWorker, Workers, workerReady, workerTask } from './ops/cluster.ts';
 import { type Config, readConfig } from './ops/config.ts';
-import { readOpenApi } from './ops/openapi-file.ts';
 import { readSchemaFiles } from './ops/schemas.ts';
 import { type StopStep, stopOnSignals } from './ops/shutdown.ts';
 import { createLogger, createTelemetry, type Telemetry } from './ops/telemetry.ts';
@@ -121,7 +121,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask): Promise<S
     signer,
     directory,
     stopping: stopping.signal,
-    openApi: await readOpenApi(),
+    openApi: readOpenApi(),
   });
   const listening = await listen({
     app: parts.app,
