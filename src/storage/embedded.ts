@@ -144,14 +144,17 @@ async function settlePrevious(
  * refuse the folder. Its file is removed once no process of it is left.
  */
 async function clearDeadServer(dataDir: string): Promise<void> {
-  if (readPostmaster(dataDir) === undefined) return;
+  const dead = readPostmaster(dataDir);
+  if (dead === undefined) return;
   if (process.platform !== 'linux') await sleep(500);
   for (let waited = 0; backendsIn(dataDir).length > 0; waited += POLL_MS) {
     // Backends leave by themselves when they notice; one that hangs is cut off as the postmaster was.
     if (waited > 10_000) for (const pid of backendsIn(dataDir)) process.kill(pid, 'SIGKILL');
     await sleep(POLL_MS);
   }
-  rmSync(path.join(dataDir, 'postmaster.pid'), { force: true });
+  // The socket has a lock file of its own with the same number in it.
+  const socket = path.join(dead.socketDir ?? dataDir, `.s.PGSQL.${dead.port}`);
+  for (const file of [socket, `${socket}.lock`, path.join(dataDir, 'postmaster.pid')]) rmSync(file, { force: true });
 }
 
 function addressOf(dataDir: string, port: number): string {
