@@ -29,7 +29,7 @@ export interface KeyInput {
 }
 
 /** Registers a key whose holder proves to have it: `proof` is a compact JWS by that key over `{ sub: party, aud: issuer, iat }`. */
-export function addKey(
+export async function addKey(
   ctx: IdentityContext,
   input: KeyInput & { readonly proof: string },
 ): Promise<Outcome<KeyResource>> {

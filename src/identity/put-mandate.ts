@@ -27,7 +27,7 @@ export interface MandateInput {
 export const MAX_MANDATE_TYPES = 50;
 
 /** Makes or changes a mandate. Between whom it is never changes; it is ended by its last day. */
-export function putMandate(ctx: IdentityContext, input: MandateInput): Promise<Outcome<MandateResource>> {
+export async function putMandate(ctx: IdentityContext, input: MandateInput): Promise<Outcome<MandateResource>> {
   return applyChange(ctx, mandateChange(input));
 }
 

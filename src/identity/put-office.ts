@@ -25,7 +25,7 @@ export interface OfficeInput {
  * Makes or renames an office. Its log (`office_head`, empty) is made in the same transaction: an office that can be named
  * can be filed at. The agency of a code never changes, because filings of its types stand in its log.
  */
-export function putOffice(ctx: IdentityContext, input: OfficeInput): Promise<Outcome<OfficeResource>> {
+export async function putOffice(ctx: IdentityContext, input: OfficeInput): Promise<Outcome<OfficeResource>> {
   return applyChange(ctx, officeChange(input));
 }
 

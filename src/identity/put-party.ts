@@ -28,7 +28,7 @@ export interface PartyInput {
  * Makes or changes a party. A filer's and an agent's id is their USCC, an office's the code of an office that exists, an
  * operator's a name. The kind of a party never changes: its rights and its filings hang on it.
  */
-export function putParty(ctx: IdentityContext, input: PartyInput): Promise<Outcome<PartyResource>> {
+export async function putParty(ctx: IdentityContext, input: PartyInput): Promise<Outcome<PartyResource>> {
   return applyChange(ctx, partyChange(input));
 }
 

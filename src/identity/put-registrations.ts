@@ -28,7 +28,7 @@ export const MAX_REGISTRATIONS = 100;
  * Replaces a filer's registrations. Those that are not in the list any more become withdrawn: nothing new is filed there,
  * but filings that stand in that office's log are still found.
  */
-export function putRegistrations(
+export async function putRegistrations(
   ctx: IdentityContext,
   input: RegistrationsInput,
 ): Promise<Outcome<RegistrationResource[]>> {

@@ -8,7 +8,7 @@ export interface RevocationInput {
 }
 
 /** Revokes a key from now on, for good. Doing it again keeps the first time and reason. */
-export function revokeKey(ctx: IdentityContext, input: RevocationInput): Promise<Outcome<KeyResource>> {
+export async function revokeKey(ctx: IdentityContext, input: RevocationInput): Promise<Outcome<KeyResource>> {
   return applyChange(ctx, revocation(input));
 }
 
