@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
 import type { TestProject } from 'vitest/node';
@@ -22,6 +22,8 @@ export const TEST_LANES = 64;
 /** One PostgreSQL for the whole run. Without fsync: nothing is kept, and the tests of durability start their own. */
 export async function setup(project: TestProject): Promise<() => Promise<void>> {
   const folder = mkdtempSync(path.join(os.tmpdir(), 'shenbao-test-'));
+  // Run by root, the server has another account, which must be able to enter.
+  chmodSync(folder, 0o711);
   const settings = {
     fsync: 'off',
     synchronous_commit: 'off',
