@@ -53,6 +53,13 @@ export const FORMATS: Readonly<Record<string, Format>> = {
       en: 'is not a valid 18-digit identity number (check digit or date)',
     },
   },
+  'document-number': {
+    validate: (text) => /^[0-9A-Z()/-]{4,30}$/.test(text),
+    expected: {
+      zh: '应为4至30位数字、大写字母或 - / ( )',
+      en: 'must have 4 to 30 digits, capital letters or - / ( )',
+    },
+  },
   region: {
     validate: (text) => checkRegionCode(text).ok,
     expected: { zh: '应为6位行政区划代码', en: 'must be a six-digit administrative division code' },

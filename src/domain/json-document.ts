@@ -57,7 +57,7 @@ export function valueAt(root: unknown, pointer: string): unknown {
 }
 
 const TOKEN =
-  /[\t\n\r ]*(?:("(?:[^"\\\u0000-\u001f]|\\(?:["\\/bfnrt]|u[0-9a-fA-F]{4}))*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null)|([{}[\],:]))/y;
+  /[\t\n\r ]*(?:("(?:[^"\\\n\r]|\\.)*")|(-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?)|(true|false|null)|([{}[\],:]))/y;
 
 /** Recursive descent over the files of the package; depth is theirs, and theirs is small. */
 class Reader {
@@ -101,7 +101,16 @@ class Reader {
     if (token === '{') return this.#object(pointer);
     if (token === '[') return this.#array(pointer);
     if ('}],:'.includes(token)) throw this.#fault(`unexpected ${token}`);
-    return JSON.parse(token);
+    return this.#scalar(token);
+  }
+
+  /** JSON.parse knows what the token pattern lets through: control characters and wrong escapes. */
+  #scalar(token: string): unknown {
+    try {
+      return JSON.parse(token);
+    } catch {
+      throw this.#fault('a string with a control character or a wrong escape');
+    }
   }
 
   #object(pointer: string): Record<string, unknown> {
@@ -110,7 +119,7 @@ class Reader {
     if (token === '}') return result;
     while (true) {
       if (!token.startsWith('"')) throw this.#fault('expected a member name');
-      const name: string = JSON.parse(token);
+      const name = String(this.#scalar(token));
       if (Object.hasOwn(result, name) || name === '__proto__') throw this.#fault(`member ${token} twice or reserved`);
       if (this.#next() !== ':') throw this.#fault('expected :');
       result[name] = this.#value(this.#next(), `${pointer}/${escapePointer(name)}`);

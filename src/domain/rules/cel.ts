@@ -86,9 +86,13 @@ class Walk {
   /** `bound` holds the iteration variables of the macros around the node. */
   visit(node: ASTNode, bound: readonly string[]): void {
     if (node.op === 'id' && bound.includes(node.args)) return;
-    if (node.op === 'id' || node.op === '.' || node.op === '[]') return this.#path(node, false);
-    if (node.op === 'call') return this.#call(node.args[0], node.args[1], node, bound);
-    if (node.op === 'rcall') return this.#method(node.args[0], node.args[1], node.args[2], node, bound);
+    if (node.op === 'id' || node.op === '.' || node.op === '[]') this.#path(node, false);
+    else if (node.op === 'call') this.#call(node.args[0], node.args[1], node, bound);
+    else if (node.op === 'rcall') this.#method(node.args[0], node.args[1], node.args[2], node, bound);
+    else this.#operator(node, bound);
+  }
+
+  #operator(node: ASTNode, bound: readonly string[]): void {
     if (!OPERATORS.has(node.op)) throw new CelFault(`operator ${node.op} is not allowed in rules`, node.start);
     if (node.op === 'value') {
       const isPlain = ['bigint', 'string', 'boolean'].includes(typeof node.args);
@@ -101,8 +105,8 @@ class Walk {
   #call(name: string, args: readonly ASTNode[], node: ASTNode, bound: readonly string[]): void {
     if (!FUNCTIONS.has(name)) throw new CelFault(`function ${name} is not allowed in rules`, node.start);
     const [first] = args;
-    if (name === 'has' && first !== undefined) return this.#path(first, true, node);
-    for (const argument of args) this.visit(argument, bound);
+    if (name === 'has' && first !== undefined) this.#path(first, true, node);
+    else for (const argument of args) this.visit(argument, bound);
   }
 
   #method(name: string, receiver: ASTNode, args: readonly ASTNode[], node: ASTNode, bound: readonly string[]): void {
