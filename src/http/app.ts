@@ -37,8 +37,8 @@ export function createApp(deps: AppDeps): Hono {
   const machine: Machine = { deps, ids, sweep, authenticate: deps.authenticate ?? REFUSE_ALL };
   deps.metrics.gauge('http_in_flight', () => sweep.size);
   for (const route of deps.routes) {
-    const compiled = compileRoute(route);
-    app.on(route.method, honoPath(route.path), (context) => serve(machine, compiled, context));
+    const serve = server(machine, compileRoute(route));
+    app.on(route.method, honoPath(route.path), serve);
   }
   app.notFound((context) => answerUnrouted(machine, app, context));
   app.onError((error, context) => {
@@ -64,34 +64,47 @@ export function honoPath(path: string): string {
   );
 }
 
-function serve(machine: Machine, route: CompiledRoute, context: Context): Promise<Response> {
-  const call = new RequestCall(context, machine.deps.clock, machine.ids.next(), route.limitBytes);
-  machine.sweep.add(call);
-  return new Promise((resolve) => {
-    let isAnswered = false;
-    const settle = (response: Response): void => {
-      isAnswered = true;
-      machine.sweep.delete(call);
-      resolve(response);
-    };
-    const fail = (error: unknown): void => {
-      if (!isAnswered) settle(answerFailure(machine, route, call, error));
-    };
-    call.onDeadline = () => fail(new GatewayError('unavailable'));
-    perform(route, call, machine.authenticate, machine.deps.limits).then((response) => {
-      if (isAnswered) discard(response);
-      else
-        settle(
-          finish(
-            machine,
-            route,
-            call,
-            route.isStreamed ? guardStream(machine, route, call, response) : response,
-            'none',
-          ),
-        );
-    }, fail);
-  });
+/** What Hono calls for a route. */
+function server(machine: Machine, route: CompiledRoute): (context: Context) => Promise<Response> {
+  const { sweep, ids } = machine;
+  const setting = {
+    clock: machine.deps.clock,
+    limitBytes: route.limitBytes,
+    onDeadline: (call: RequestCall) => fail(machine, route, call, new GatewayError('unavailable')),
+  };
+  return (context) => {
+    const call = new RequestCall(context, ids.next(), setting);
+    sweep.add(call);
+    return new Promise((resolve) => {
+      call.resolve = resolve;
+      void run(machine, route, call);
+    });
+  };
+}
+
+async function run(machine: Machine, route: CompiledRoute, call: RequestCall): Promise<void> {
+  try {
+    const response = await perform(route, call, machine.authenticate, machine.deps.limits);
+    if (call.resolve === undefined) discard(response);
+    else
+      settle(
+        machine,
+        call,
+        finish(machine, route, call, route.isStreamed ? guardStream(machine, route, call, response) : response, 'none'),
+      );
+  } catch (error) {
+    fail(machine, route, call, error);
+  }
+}
+
+function fail(machine: Machine, route: CompiledRoute, call: RequestCall, error: unknown): void {
+  if (call.resolve !== undefined) settle(machine, call, answerFailure(machine, route, call, error));
+}
+
+function settle(machine: Machine, call: RequestCall, response: Response): void {
+  machine.sweep.delete(call);
+  call.resolve?.(response);
+  call.resolve = undefined;
 }
 
 /** An answer that nobody will read: a body that streams holds resources until it is told so. */
@@ -143,9 +156,22 @@ function finish(
   if (call.method === 'HEAD') discard(response);
   const { metrics, clock } = machine.deps;
   const operation = route.operationId;
-  metrics.count('http_requests_total', { operation, status: String(response.status), problem });
+  metrics.count('http_requests_total', labelsOf(operation, response.status, problem));
   metrics.observe('http_request_seconds', (clock.monotonic() - call.startedAt) / 1_000, { operation });
   return response;
+}
+
+const labels = new Map<string, Readonly<Record<string, string>>>();
+
+/** One object for each combination, all from closed sets: operations, their statuses, error codes. */
+function labelsOf(operation: string, status: number, problem: ErrorCode | 'none'): Readonly<Record<string, string>> {
+  const key = `${operation} ${status} ${problem}`;
+  let known = labels.get(key);
+  if (known === undefined) {
+    known = { operation, status: String(status), problem };
+    labels.set(key, known);
+  }
+  return known;
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;
@@ -158,7 +184,11 @@ function allowedMethods(app: Hono, path: string): string[] {
 }
 
 function unroutedCall(machine: Machine, context: Context): RequestCall {
-  return new RequestCall(context, machine.deps.clock, machine.ids.next(), 0);
+  return new RequestCall(context, machine.ids.next(), {
+    clock: machine.deps.clock,
+    limitBytes: 0,
+    onDeadline: () => {},
+  });
 }
 
 function answerUnrouted(machine: Machine, app: Hono, context: Context): Response {

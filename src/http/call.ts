@@ -6,7 +6,7 @@ import { decodeUtf8 } from '../std/bytes.ts';
 import type { Clock } from '../std/clock.ts';
 import { assert, GatewayError } from '../std/errors.ts';
 import type { Language } from '../std/text.ts';
-import { BodyReader, checkBodyHeaders } from './body.ts';
+import { type BodyOwner, BodyReader, checkBodyHeaders } from './body.ts';
 import { mediaTypeOf, preferredLanguage } from './negotiate.ts';
 import type { Call, Caller } from './route.ts';
 import type { Expiring } from './sweep.ts';
@@ -23,21 +23,29 @@ export const ANSWER_WITHIN_MS = 4_700;
 const MAX_WAIT_SECONDS = 60;
 
 const ANONYMOUS: Caller = { role: 'anonymous' };
-const NO_HEADERS: readonly (readonly [string, string])[] = [];
+
+/** What all requests of a route have in common. */
+export interface CallSetting {
+  readonly clock: Clock;
+  readonly limitBytes: number;
+  /** Called once when the deadline has passed. */
+  readonly onDeadline: (call: RequestCall) => void;
+}
 
 /** One request under way: what its handler sees, and its place in the sweep. */
-export class RequestCall implements Call<unknown, unknown, unknown>, Expiring {
+export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, BodyOwner {
   params: unknown;
   query: unknown;
   body: unknown;
   caller: Caller = ANONYMOUS;
   /** Headers that the answer gets whatever it is. */
-  extraHeaders: readonly (readonly [string, string])[] = NO_HEADERS;
+  extraHeaders: Readonly<Record<string, string>> | undefined;
+  /** Answers the request, once. */
+  resolve: ((response: Response) => void) | undefined;
   readonly requestId: string;
   readonly startedAt: number;
   readonly outgoing: ServerResponse | undefined;
-  /** Set by who answers; called when the deadline has passed. */
-  onDeadline: (() => void) | undefined;
+  readonly #onDeadline: (call: RequestCall) => void;
   readonly #context: Context;
   readonly #incoming: IncomingMessage | undefined;
   readonly #clock: Clock;
@@ -46,14 +54,16 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring {
   #reader: BodyReader | undefined;
   #receivedAt: number | undefined;
   #dueAt: number;
+  #isStreaming = false;
 
-  constructor(context: Context, clock: Clock, requestId: string, limitBytes: number) {
+  constructor(context: Context, requestId: string, { clock, limitBytes, onDeadline }: CallSetting) {
     const node = context.env as NodeBindings | undefined;
     this.#context = context;
     this.#incoming = node?.incoming;
     this.outgoing = node?.outgoing;
     this.#clock = clock;
     this.#limitBytes = limitBytes;
+    this.#onDeadline = onDeadline;
     this.requestId = requestId;
     this.startedAt = clock.monotonic();
     this.#dueAt = this.startedAt + ANSWER_WITHIN_MS;
@@ -71,7 +81,7 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring {
   }
 
   get method(): string {
-    return this.#context.req.raw.method;
+    return this.#incoming?.method ?? this.#context.req.raw.method;
   }
 
   get language(): Language {
@@ -110,20 +120,14 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring {
     return this.#receivedAt ?? this.#clock.now();
   }
 
-  async text(): Promise<string> {
-    const text = decodeUtf8(await this.#read().whole());
-    if (text === undefined) {
-      throw new GatewayError('malformed', {
-        detail: { zh: '请求正文不是合法的 UTF-8。', en: 'The body is not valid UTF-8.' },
-      });
-    }
-    return text;
+  text(): Promise<string> {
+    return this.#read().whole().then(strictText);
   }
 
   stream(): AsyncIterable<Uint8Array> {
     const pieces = this.#read().pieces();
     // What is streamed takes as long as it takes: the reader of the body watches that it moves.
-    this.#dueAt = Number.POSITIVE_INFINITY;
+    this.#isStreaming = true;
     return pieces;
   }
 
@@ -133,7 +137,7 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring {
     const waitMs = this.#preferredWaitMs();
     if (now < this.#dueAt + waitMs) return;
     this.#dueAt = Number.POSITIVE_INFINITY;
-    this.onDeadline?.();
+    this.#onDeadline(this);
   }
 
   #preferredWaitMs(): number {
@@ -146,7 +150,7 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring {
     checkBodyHeaders(this.headers, this.#limitBytes);
     this.#dueAt = Number.POSITIVE_INFINITY;
     if (this.headers.expect?.toLowerCase() === '100-continue') this.outgoing?.writeContinue();
-    this.#reader = new BodyReader(this.#source(), this.#limitBytes, this.#clock.monotonic(), this.#bodyEnded);
+    this.#reader = new BodyReader(this.#source(), this.#limitBytes, this.#clock.monotonic(), this);
     return this.#reader;
   }
 
@@ -156,8 +160,16 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring {
     return body === null ? Readable.from([]) : Readable.fromWeb(body as unknown as ReadableStream);
   }
 
-  readonly #bodyEnded = (): void => {
+  bodyEnded(): void {
     this.#receivedAt = this.#clock.now();
-    this.#dueAt = this.#clock.monotonic() + ANSWER_WITHIN_MS;
-  };
+    if (!this.#isStreaming) this.#dueAt = this.#clock.monotonic() + ANSWER_WITHIN_MS;
+  }
+}
+
+function strictText(bytes: Buffer): string {
+  const text = decodeUtf8(bytes);
+  if (text !== undefined) return text;
+  throw new GatewayError('malformed', {
+    detail: { zh: '请求正文不是合法的 UTF-8。', en: 'The body is not valid UTF-8.' },
+  });
 }

@@ -1,4 +1,5 @@
 import type { RequestCall } from './call.ts';
+import { GatewayResponse } from './node-response.ts';
 
 /** Headers that a script on another origin may read. */
 const EXPOSED = [
@@ -27,37 +28,31 @@ const ALLOWED_REQUEST_HEADERS = [
  * Headers of every answer. Any origin may call: there are no cookies and nothing else that a browser adds on its own,
  * so a foreign page can only do what its user's own signature or token lets it do, and could do so without a browser.
  */
-export const COMMON_HEADERS: readonly (readonly [string, string])[] = [
-  ['X-Content-Type-Options', 'nosniff'],
-  ['Referrer-Policy', 'no-referrer'],
-  ['Access-Control-Allow-Origin', '*'],
-];
+export const COMMON_HEADERS = {
+  'X-Content-Type-Options': 'nosniff',
+  'Referrer-Policy': 'no-referrer',
+  'Access-Control-Allow-Origin': '*',
+};
 
-/**
- * Gives an answer the headers that all have. What a handler has set itself stays. On a real connection they go straight
- * to Node's response, because reading a Response's headers would make @hono/node-server build a Headers object for it.
- */
+/** Gives an answer the headers that all have. What a handler has said about caching stays. */
 export function applyHeaders(call: RequestCall, response: Response, cacheControl: string): void {
+  const extra: Record<string, string> = {
+    'X-Request-Id': call.requestId,
+    'X-Content-Type-Options': COMMON_HEADERS['X-Content-Type-Options'],
+    'Referrer-Policy': COMMON_HEADERS['Referrer-Policy'],
+    'Access-Control-Allow-Origin': COMMON_HEADERS['Access-Control-Allow-Origin'],
+  };
+  if (call.headers.origin !== undefined) extra['Access-Control-Expose-Headers'] = EXPOSED;
+  if (call.extraHeaders !== undefined) Object.assign(extra, call.extraHeaders);
   const { outgoing } = call;
-  if (outgoing === undefined) {
-    applyToResponse(call, response, cacheControl);
-    return;
-  }
-  if (outgoing.headersSent) return;
-  outgoing.setHeader('X-Request-Id', call.requestId);
-  outgoing.setHeader('Cache-Control', cacheControl);
-  for (const [name, value] of COMMON_HEADERS) outgoing.setHeader(name, value);
-  for (const [name, value] of call.extraHeaders) outgoing.setHeader(name, value);
-  if (call.headers.origin !== undefined) outgoing.setHeader('Access-Control-Expose-Headers', EXPOSED);
+  if (outgoing instanceof GatewayResponse) outgoing.prepare(cacheControl, extra);
+  else applyToResponse(response, cacheControl, extra);
 }
 
-function applyToResponse(call: RequestCall, response: Response, cacheControl: string): void {
-  const { headers } = response;
-  headers.set('X-Request-Id', call.requestId);
+/** On another server than ours, and where a test calls the application itself. */
+function applyToResponse({ headers }: Response, cacheControl: string, extra: Readonly<Record<string, string>>): void {
+  for (const [name, value] of Object.entries(extra)) headers.set(name, value);
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', cacheControl);
-  for (const [name, value] of COMMON_HEADERS) headers.set(name, value);
-  for (const [name, value] of call.extraHeaders) headers.set(name, value);
-  if (call.headers.origin !== undefined) headers.set('Access-Control-Expose-Headers', EXPOSED);
 }
 
 /** The answer to a CORS preflight, and to any other OPTIONS. */

@@ -86,10 +86,10 @@ export function rateLimited(retryAfterSeconds: number): GatewayError {
 }
 
 /** draft-ietf-httpapi-ratelimit-headers: structured fields, the policy named after the party's kind. */
-export function rateLimitHeaders(kind: PartyKind, state: LimitState): readonly (readonly [string, string])[] {
+export function rateLimitHeaders(kind: PartyKind, state: LimitState): Readonly<Record<string, string>> {
   const windowSeconds = Math.ceil(state.policy.burst / state.policy.ratePerSecond);
-  return [
-    ['RateLimit-Policy', `"${kind}";q=${state.policy.burst};w=${windowSeconds}`],
-    ['RateLimit', `"${kind}";r=${state.remaining};t=${state.resetSeconds}`],
-  ];
+  return {
+    'RateLimit-Policy': `"${kind}";q=${state.policy.burst};w=${windowSeconds}`,
+    RateLimit: `"${kind}";r=${state.remaining};t=${state.resetSeconds}`,
+  };
 }

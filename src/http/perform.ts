@@ -62,22 +62,40 @@ function acceptedTypes(body: BodyDefinition<never> | Route['body']): readonly st
 }
 
 /** The way of every request that a route takes. Who asks comes before what is asked: strangers learn nothing of it. */
-export async function perform(
+export function perform(
+  compiled: CompiledRoute,
+  call: RequestCall,
+  authenticate: Authenticate,
+  limits: Limits | undefined,
+): Promise<Response> | Response {
+  // A signed filing has no token, and its body is the handler's to read: nothing to wait for.
+  const hasNothingToAwait = call.headers.authorization === undefined && compiled.body === undefined;
+  if (!hasNothingToAwait) return performAwaiting(compiled, call, authenticate, limits);
+  checkRequest(compiled, call, limits);
+  return compiled.route.handle(call);
+}
+
+async function performAwaiting(
   compiled: CompiledRoute,
   call: RequestCall,
   authenticate: Authenticate,
   limits: Limits | undefined,
 ): Promise<Response> {
-  const { route } = compiled;
-  const authorization = call.headers.authorization;
+  const { authorization } = call.headers;
   if (authorization !== undefined) call.caller = await authenticate(authorization);
+  checkRequest(compiled, call, limits);
+  if (compiled.body !== undefined) call.body = await readJson(compiled.body, call);
+  return compiled.route.handle(call);
+}
+
+/** Everything that can be told without the body. */
+function checkRequest(compiled: CompiledRoute, call: RequestCall, limits: Limits | undefined): void {
+  const { route } = compiled;
   if (route.access !== 'public') checkAccess(route.access, call);
   if (limits !== undefined && call.caller.role !== 'anonymous') takeFromLimit(limits, call.caller, call);
   if (compiled.choices !== undefined) checkAcceptable(compiled.choices, call);
   if (compiled.path !== undefined || compiled.query !== undefined) readParameters(compiled, call);
   if (route.body !== undefined) checkMediaType(compiled, call);
-  if (compiled.body !== undefined) call.body = await readJson(compiled.body, call);
-  return route.handle(call);
 }
 
 function checkAccess(roles: readonly string[], call: RequestCall): void {
@@ -109,8 +127,9 @@ function readParameters({ path, query }: CompiledRoute, call: RequestCall): void
 }
 
 function checkMediaType(compiled: CompiledRoute, call: RequestCall): void {
-  const contentType = call.headers['content-type'];
-  const isKnown = compiled.accepted.has(call.mediaType) && isUtf8ContentType(contentType ?? '');
+  const contentType = call.headers['content-type'] ?? '';
+  if (compiled.accepted.has(contentType)) return;
+  const isKnown = compiled.accepted.has(call.mediaType) && isUtf8ContentType(contentType);
   if (isKnown || (compiled.body !== undefined && hasNoBody(call))) return;
   const accepted = [...compiled.accepted];
   throw new GatewayError('unsupported-media-type', {

@@ -1,4 +1,4 @@
-import { createServer, type IncomingMessage, type Server, ServerResponse, STATUS_CODES } from 'node:http';
+import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener, RequestError } from '@hono/node-server';
@@ -7,6 +7,7 @@ import { type ErrorCode, GatewayError } from '../std/errors.ts';
 import type { Logger, Metrics, RandomBytes } from '../std/telemetry.ts';
 import { describeFault } from './failures.ts';
 import { COMMON_HEADERS } from './headers.ts';
+import { GatewayResponse } from './node-response.ts';
 import { problemBody, problemHeaders } from './problem.ts';
 import { RequestIds } from './request-ids.ts';
 
@@ -86,12 +87,12 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 
 /** While the server drains, every answer tells its client to come back on a new connection. */
 function responseClass(drain: { readonly active: boolean }): typeof ServerResponse {
-  return class DrainingResponse<Request extends IncomingMessage = IncomingMessage> extends ServerResponse<Request> {
-    override writeHead(...args: readonly unknown[]): this {
-      if (drain.active && !this.headersSent) this.setHeader('Connection', 'close');
-      return super.writeHead(...(args as Parameters<ServerResponse['writeHead']>));
+  return class extends GatewayResponse {
+    override writeHead(status: number, reason?: unknown, headers?: unknown): this {
+      if (drain.active) this.shouldKeepAlive = false;
+      return super.writeHead(status, reason, headers);
     }
-  };
+  } as typeof ServerResponse;
 }
 
 function start(server: Server, { host, port }: ListenOptions): Promise<void> {
@@ -160,7 +161,7 @@ class Strangers {
     const headers = {
       ...problemHeaders(error, 'zh', this.#turn++),
       'X-Request-Id': id,
-      ...Object.fromEntries(COMMON_HEADERS),
+      ...COMMON_HEADERS,
     };
     return { status: document.status, headers, body: JSON.stringify(document), id };
   }
