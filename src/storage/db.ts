@@ -1,5 +1,8 @@
-import { type PostgresJsDatabase, drizzle } from 'drizzle-orm/postgres-js';
+import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres, { type Sql } from 'postgres';
+
+/** For the parts that are handed a connection; only this folder imports the driver. */
+export type { Sql, TransactionSql } from 'postgres';
 
 /** Where a PostgreSQL listens. */
 export interface DatabaseAddress {
@@ -26,7 +29,10 @@ export interface Database {
 }
 
 export function openDatabase(address: DatabaseAddress, options: DatabaseOptions = {}): Database {
-  const sql = connect(address, { max: options.connections ?? 8, statementTimeoutMs: options.statementTimeoutMs ?? 4_000 });
+  const sql = connect(address, {
+    max: options.connections ?? 8,
+    statementTimeoutMs: options.statementTimeoutMs ?? 4_000,
+  });
   const ormClient = connect(address, { max: 4, statementTimeoutMs: options.statementTimeoutMs ?? 4_000 });
   const orm = drizzle(ormClient);
   return {
@@ -55,7 +61,12 @@ export function connect(address: DatabaseAddress, options: { max: number; statem
     },
     types: {
       bigint: { to: 20, from: [20], parse: Number, serialize: String },
-      date: { to: 1184, from: [1082, 1083, 1114, 1184], parse: (text: string) => text, serialize: (text: string) => text },
+      date: {
+        to: 1184,
+        from: [1082, 1083, 1114, 1184],
+        parse: (text: string) => text,
+        serialize: (text: string) => text,
+      },
     },
   }) as unknown as Sql;
 }

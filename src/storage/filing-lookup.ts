@@ -47,7 +47,12 @@ export interface FilingWithTick {
 }
 
 /** Undefined when nothing stands at that index. */
-export async function loadFiling(sql: Sql, lane: number, office: string, index: number): Promise<FilingWithTick | undefined> {
+export async function loadFiling(
+  sql: Sql,
+  lane: number,
+  office: string,
+  index: number,
+): Promise<FilingWithTick | undefined> {
   const rows = await sql<(FilingRow & TickRow)[]>`
     SELECT f.*, t.at AS tick_at, t.leaves AS tick_leaves, t.signature AS tick_signature
     FROM filing f JOIN tick t ON t.lane = f.tick_lane AND t.id = f.tick

@@ -98,5 +98,8 @@ export const usedAssertion = pgTable(
     jti: text().notNull(),
     expiresAt: timestamp('expires_at', { withTimezone: true, precision: 3, mode: 'string' }).notNull(),
   },
-  (t) => [primaryKey({ name: 'used_assertion_pk', columns: [t.client, t.jti] }), index('used_assertion_expiry').on(t.expiresAt)],
+  (t) => [
+    primaryKey({ name: 'used_assertion_pk', columns: [t.client, t.jti] }),
+    index('used_assertion_expiry').on(t.expiresAt),
+  ],
 );
