@@ -9,7 +9,7 @@ import { gatewayRoutes } from './http/gateway-routes.ts';
 import { Limits } from './http/limits.ts';
 import { readOpenApi } from './http/openapi-build.ts';
 import { tokenEndpoint } from './http/routes/well-known.ts';
-import { listen } from './http/server.ts';
+import { type Listening, type ListenOptions, listen } from './http/server.ts';
 import { AssertionSweep } from './identity/client-assertion.ts';
 import { ensureDemo } from './identity/demo.ts';
 import { DatabaseDirectory } from './identity/directory.ts';
@@ -123,7 +123,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask): Promise<S
     stopping: stopping.signal,
     openApi: readOpenApi(),
   });
-  const listening = await listen({
+  const listening = await listenOrExplain({
     app: parts.app,
     host: config.host,
     port: config.port,
@@ -146,6 +146,24 @@ async function serve(config: Config, log: Logger, task: DatabaseTask): Promise<S
     { name: 'directory', run: () => directory.stop() },
     { name: 'connections', run: () => db.close() },
   ];
+}
+
+/** A port that is taken is the commonest reason not to start, and no fault. */
+async function listenOrExplain(options: ListenOptions): Promise<Listening> {
+  try {
+    return await listen(options);
+  } catch (cause) {
+    const code = cause instanceof Error && 'code' in cause ? cause.code : undefined;
+    if (code !== 'EADDRINUSE' && code !== 'EACCES' && code !== 'EADDRNOTAVAIL') throw cause;
+    const where = `${options.host}:${options.port}`;
+    throw new StartError(
+      {
+        zh: `无法在 ${where} 上监听（${code}）：端口可能已被占用。请用环境变量 PORT、HOST 换一个。`,
+        en: `Cannot listen on ${where} (${code}): the port may be in use. Choose another with the environment variables PORT and HOST.`,
+      },
+      { exitCode: 2, cause },
+    );
+  }
 }
 
 interface PartsInput {
