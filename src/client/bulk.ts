@@ -89,7 +89,10 @@ async function* exchangeChunk<A extends LineAnswer>(
     let answered = 0;
     for await (const answer of answersOf<A>(exchange, pending)) {
       // A last line without a number says what stopped the whole upload.
-      if (answer.line === undefined && isProblem(answer.problem)) throw problemError(answer.problem);
+      if (answer.line === undefined && isProblem(answer.problem)) {
+        if (answer.problem.retryable) break;
+        throw problemError(answer.problem);
+      }
       const sent = pending[answered++];
       if (sent === undefined) throw new ShenbaoError('bad-answer', 'more answers than lines');
       const numbered = { ...answer, line: sent.line };

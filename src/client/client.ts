@@ -58,7 +58,7 @@ export class ShenbaoClient {
   constructor(options: ClientOptions) {
     this.#clock = options.clock ?? systemClock;
     this.#hash = options.hash ?? sha256;
-    const random = options.random ?? Math.random;
+    const random = options.random ?? uniform;
     const policy = { ...DEFAULT_RETRY, ...options.retry };
     const retry = { policy, clock: this.#clock, random, sleep };
     this.#transport = createTransport({
@@ -275,6 +275,11 @@ export class ShenbaoClient {
     promise.catch(forget);
     return promise;
   }
+}
+
+/** In [0, 1), for jitter. */
+function uniform(): number {
+  return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32;
 }
 
 function filingPath(id: string): string {

@@ -75,6 +75,7 @@ describe('bulk', () => {
 
   test('lines whose problem can pass are sent again, others are final', async () => {
     const problemLine = (code: string, retryable: boolean): object => ({
+      line: 0,
       status: retryable ? 503 : 422,
       problem: { code, status: 503, retryable },
     });
@@ -83,7 +84,7 @@ describe('bulk', () => {
       const answers = [
         problemLine('overloaded', true),
         problemLine('invalid-filing', false),
-        { status: 201, filing: { id: 'x' } },
+        { line: 3, status: 201, filing: { id: 'x' } },
       ];
       response.end(answers.map((answer) => JSON.stringify(answer)).join('\n'));
     };

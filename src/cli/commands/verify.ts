@@ -58,7 +58,12 @@ function reportLines(terminal: Terminal, report: ReceiptReport): string[] {
   const steps = report.steps.map(
     ({ ok, text }) => `  ${ok ? terminal.paint('green', '✓') : terminal.paint('red', '✗')} ${terminal.say(text)}`,
   );
-  return [...steps, verdict];
+  return [...steps, verdict, ...(report.ok && report.statement !== undefined ? [factsLine(report.statement)] : [])];
+}
+
+/** What was proved: the numbers around a receipt prove nothing. */
+function factsLine({ type, filer, period, receivedAt, digest }: NonNullable<ReceiptReport['statement']>): string {
+  return `  ${[type, filer, `${period.from} – ${period.to}`, receivedAt, digest].map(plain).join('  ')}`;
 }
 
 /** One JSON value, or one a line; a value that holds a filing or a receipt stands for it. */
