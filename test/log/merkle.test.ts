@@ -122,6 +122,7 @@ describe('verification', () => {
           { ...claim, index: index + 1 },
           { ...claim, index: index - 1 },
           { ...claim, index: index + 0.5 },
+          { ...claim, size: size * 2 },
           { ...claim, path: [...claim.path, sha256('more')] },
           ...claim.path.map((_, i) => ({ ...claim, path: claim.path.toSpliced(i, 1) })),
           ...claim.path.map((hash, i) => ({ ...claim, path: claim.path.with(i, flipped(hash, bit + which)) })),
@@ -155,7 +156,12 @@ describe('verification', () => {
           { ...claim, oldSize: size + 1 },
           { ...claim, oldSize: -1 },
           // The empty tree begins every other: its new root is not proved by anything.
-          ...(oldSize === 0 ? [] : [{ ...claim, root: flipped(claim.root, bit) }]),
+          ...(oldSize === 0
+            ? []
+            : [
+                { ...claim, root: flipped(claim.root, bit) },
+                { ...claim, size: size * 2 },
+              ]),
           ...claim.path.map((_, i) => ({ ...claim, path: claim.path.toSpliced(i, 1) })),
           ...claim.path.map((hash, i) => ({ ...claim, path: claim.path.with(i, flipped(hash, bit + i)) })),
         ];

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { edgeStart, type Tile, TreeEdge } from '../../src/log/edge.ts';
@@ -141,6 +142,26 @@ describe("an office's tree on the database", () => {
     expect(leaves.length).toBe(48 * 15);
     expect(checkpoints.at(-1)?.size).toBe(leaves.length);
     for (const { size, root } of checkpoints) expect(root).toEqual(treeRoot(sha256, leaves.slice(0, size)));
+  });
+
+  test('is grown by one process at a time', async () => {
+    await logs.addOffice('locked');
+    await logs.file('locked', 300);
+    await freshCheckpoint(logs.ctx, 'locked');
+    await logs.file('locked', 300);
+    let asked: Promise<{ size: number }> | undefined;
+    let isSigned = false;
+    await logs.database.db.sql.begin(async (tx) => {
+      await tx`SELECT 1 FROM office_tree WHERE office = 'locked' FOR UPDATE`;
+      asked = freshCheckpoint(logs.ctx, 'locked').finally(() => {
+        isSigned = true;
+      });
+      await sleep(400);
+      expect(isSigned).toBe(false);
+      await logs.file('locked', 5);
+    });
+    // It began to read when the lock was its own.
+    expect((await asked)?.size).toBe(605);
   });
 
   test('is not signed any more when an entry under a checkpoint was altered', async () => {
