@@ -2,8 +2,8 @@ import path from 'node:path';
 import { StartError } from '../std/start-error.ts';
 import type { Text } from '../std/text.ts';
 
-export const ENVIRONMENTS = ['sandbox', 'production'] as const;
-export const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
+const ENVIRONMENTS = ['sandbox', 'production'] as const;
+const LOG_LEVELS = ['debug', 'info', 'warn', 'error', 'silent'] as const;
 
 /** Everything that is decided outside the program. Parts get values of it, never the environment. */
 export interface Config {

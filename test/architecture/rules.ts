@@ -8,8 +8,8 @@ export type Sources = ReadonlyMap<string, string>;
 /** One breach, as a person would want to read it. */
 export type Breach = string;
 
-export const MAX_FILE_LINES = 400;
-export const MAX_FUNCTION_LINES = 70;
+const MAX_FILE_LINES = 400;
+const MAX_FUNCTION_LINES = 70;
 
 /** What a folder of src, or one file of it, may import. `types` only as types. A folder may always import itself. */
 interface Row {
@@ -20,7 +20,7 @@ interface Row {
 const PARTS = ['std', 'domain', 'calendar', 'storage'];
 
 /** The longest path that fits decides. */
-export const IMPORT_TABLE: Readonly<Record<string, Row>> = {
+const IMPORT_TABLE: Readonly<Record<string, Row>> = {
   std: { may: [] },
   domain: { may: ['std'] },
   calendar: { may: ['std', 'domain'] },
