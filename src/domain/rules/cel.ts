@@ -1,4 +1,5 @@
 import { type ASTNode, Environment } from '@marcbachmann/cel-js';
+import { compileExact } from './exact.ts';
 import { HELPERS } from './helpers.ts';
 
 /** The types that a rule can meet. Money and counts are int64; JSON's doubles never get in. */
@@ -150,19 +151,49 @@ function childrenOf(node: ASTNode): readonly ASTNode[] {
   return typeof args === 'object' && args !== null && 'op' in args ? [args as ASTNode] : [];
 }
 
-/** A compiled expression. Throws when its evaluation fails (overflow, division by zero). */
-export type Condition = (variables: Readonly<Record<string, CelValue>>) => boolean;
+/** A variable of a rule: where its value stands among the values of a filing. */
+export interface CelVariable {
+  readonly index: number;
+  readonly name: string;
+  readonly type: CelType;
+}
+
+/** A compiled expression over the values of a filing. Throws when its evaluation fails (overflow, division by zero). */
+export type Condition = (values: readonly unknown[]) => boolean;
 
 /** Parses and type-checks once. Throws {@link CelFault} unless the result is a bool. */
-export function compileCondition(source: string, variables: ReadonlyMap<string, CelType>): Condition {
+export function compileCondition(source: string, variables: readonly CelVariable[]): Condition {
   const environment = newEnvironment();
-  for (const [name, type] of variables) environment.registerVariable(name, type);
+  for (const { name, type } of variables) environment.registerVariable(name, type);
   const parsed = parse(environment, source);
   const verdict = parsed.check();
   if (!verdict.valid) throw toFault(verdict.error);
   if (verdict.type !== 'bool') throw new CelFault(`a rule must be a bool, this is ${verdict.type}`);
-  // The first evaluation would do this; a rule that fails at run time only must be found at load.
-  return (context) => parsed(context) === true;
+  const inInt64: Condition = (values) => parsed(celContext(variables, values)) === true;
+  const exact = compileExact(parsed.ast, new Map(variables.map((variable) => [variable.name, variable])));
+  if (exact === undefined) return inInt64;
+  return (values) => {
+    try {
+      return exact(values);
+    } catch {
+      return inInt64(values);
+    }
+  };
+}
+
+/** What has no value is left out, so that CEL fails on reading it. */
+function celContext(variables: readonly CelVariable[], values: readonly unknown[]): Record<string, CelValue> {
+  const context: Record<string, CelValue> = {};
+  for (const { name, index } of variables) {
+    const value = values[index];
+    if (value !== undefined) context[name] = toCel(value);
+  }
+  return context;
+}
+
+function toCel(value: unknown): CelValue {
+  if (typeof value === 'number') return BigInt(value);
+  return Array.isArray(value) ? (value.map(toCel) as CelValue) : (value as CelValue);
 }
 
 function parse(environment: Environment, source: string): ReturnType<Environment['parse']> {

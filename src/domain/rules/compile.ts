@@ -1,18 +1,10 @@
 import type { Violation } from '../../std/errors.ts';
-import type { RuleDefinition } from '../filing-type.ts';
+import type { RuleDefinition, RuleSum } from '../filing-type.ts';
 import { pointerSegments } from '../json-document.ts';
 import { childNode, placeOf, resolveNode, type SchemaNode } from '../schema-node.ts';
-import {
-  CelFault,
-  type CelType,
-  type CelValue,
-  type Condition,
-  compileCondition,
-  type PathUse,
-  readExpression,
-} from './cel.ts';
+import { CelFault, type Condition, compileCondition, type PathUse, readExpression } from './cel.ts';
 import { type LoadedRules, originOf, type RuleOrigin } from './rule-file.ts';
-import { type Slot, SlotTree } from './slots.ts';
+import { addSlot, type Slot, SlotTree } from './slots.ts';
 import { type CompiledSum, compileSums } from './sums.ts';
 
 /** A rule for one column, ready to run. */
@@ -39,8 +31,8 @@ export interface CompiledList {
 export interface CompiledRules {
   readonly slots: readonly Slot[];
   readonly tree: SlotTree;
-  readonly fixed: Readonly<Record<string, CelValue>>;
-  readonly sums: readonly (CompiledSum & { readonly variable: string })[];
+  readonly envelope: EnvelopeSlots;
+  readonly sums: readonly (CompiledSum & { readonly slot: Slot })[];
   readonly rules: readonly CompiledRule[];
   readonly lists: readonly CompiledList[];
 }
@@ -48,13 +40,15 @@ export interface CompiledRules {
 /** A finding about a rule, at the place where the rule was written. */
 export type ReportRule = (origin: RuleOrigin, pointer: string, message: string) => void;
 
-const ENVELOPE: Readonly<Record<string, string>> = {
+/** The members of the payload around `data` that rules may read. */
+const ENVELOPE = {
   'period.from': 'periodFrom',
   'period.to': 'periodTo',
   filer: 'filer',
   kind: 'kind',
   reference: 'reference',
-};
+} as const;
+type EnvelopeSlots = Readonly<Record<(typeof ENVELOPE)[keyof typeof ENVELOPE], Slot>>;
 const ROOTS: ReadonlySet<string> = new Set([
   'data',
   'item',
@@ -87,6 +81,13 @@ export function compileRules(
   return compiler.done();
 }
 
+/** What an expression reads: values of the filing, and others. Pure: nothing but values of the filing and constants. */
+interface Reads {
+  readonly slots: Set<Slot>;
+  readonly others: Set<Slot>;
+  isPure: boolean;
+}
+
 class RuleFault extends Error {
   readonly member: string;
 
@@ -101,9 +102,10 @@ class Compiler {
   readonly #schema: SchemaNode;
   readonly #slots: Slot[] = [];
   readonly #tree: SlotTree;
-  readonly #fixed: Record<string, CelValue> = {};
-  readonly #types = new Map<string, CelType>();
-  readonly #sums: (CompiledSum & { variable: string })[] = [];
+  readonly #envelope: EnvelopeSlots;
+  /** Constants and sums, by their full name. */
+  readonly #declared = new Map<string, Slot>();
+  readonly #sums: (CompiledSum & { slot: Slot })[] = [];
   readonly #rules: CompiledRule[] = [];
   readonly #lists = new Map<string, { segments: readonly string[]; tree: SlotTree; rules: CompiledRule[] }>();
 
@@ -111,25 +113,27 @@ class Compiler {
     this.#loaded = loaded;
     this.#schema = schema;
     this.#tree = new SlotTree(schema, schema, this.#slots);
-    for (const name of Object.values(ENVELOPE)) this.#types.set(name, 'string');
+    const text = (): Slot => addSlot(this.#slots, 'string', undefined);
+    this.#envelope = { periodFrom: text(), periodTo: text(), filer: text(), kind: text(), reference: text() };
     for (const [name, constant] of Object.entries(loaded.constants)) {
       const values = typeof constant.value === 'number' ? { '': constant.value } : constant.value;
       for (const [column, value] of Object.entries(values)) {
-        this.#fixed[variableName('constants', name, column)] = BigInt(value);
-        this.#types.set(variableName('constants', name, column), 'int');
+        this.#declared.set(variableName('constants', name, column), addSlot(this.#slots, 'int', value));
       }
     }
-    for (const definition of loaded.let) {
-      try {
-        for (const sum of compileSums(definition, schema)) {
-          const variable = variableName('sums', sum.name, sum.column ?? '');
-          this.#sums.push({ ...sum, variable });
-          this.#types.set(variable, 'int');
-        }
-      } catch (error) {
-        if (!(error instanceof CelFault)) throw error;
-        reportLet(`let ${definition.name}: ${error.message}`);
+    for (const definition of loaded.let) this.#declareSum(definition, reportLet);
+  }
+
+  #declareSum(definition: RuleSum, reportLet: (message: string) => void): void {
+    try {
+      for (const sum of compileSums(definition, this.#schema)) {
+        const slot = addSlot(this.#slots, 'int', undefined);
+        this.#sums.push({ ...sum, slot });
+        this.#declared.set(variableName('sums', sum.name, sum.column ?? ''), slot);
       }
+    } catch (error) {
+      if (!(error instanceof CelFault)) throw error;
+      reportLet(`let ${definition.name}: ${error.message}`);
     }
   }
 
@@ -146,7 +150,7 @@ class Compiler {
     return {
       slots: this.#slots,
       tree: this.#tree,
-      fixed: this.#fixed,
+      envelope: this.#envelope,
       sums: this.#sums,
       rules: this.#rules,
       lists: [...this.#lists.values()],
@@ -169,22 +173,20 @@ class Compiler {
   #compile(rule: RuleDefinition, column: string | undefined, items: SlotTree | undefined): CompiledRule {
     const when = (rule.when ?? []).map((path) => asFault('/when', () => onePath(path, column)));
     const uses = asFault('/expression', () => readExpression(rule.expression, ROOTS, column));
-    const reads = { slots: new Set<Slot>(), isPure: true };
+    const reads: Reads = { slots: new Set(), others: new Set(), isPure: true };
     const whenSlots = asFault('/when', () =>
       when.map((use) => this.#treeOf(use, items).slotFor({ ...use, presenceOnly: true }, [])),
     );
     const condition = asFault('/expression', () => {
       const source = rewrite(rule.expression, uses, (use) => this.#variableFor(use, when, items, reads));
-      const types = new Map(this.#types);
-      for (const slot of reads.slots) types.set(slot.name, slot.type);
-      return compileCondition(source, types);
+      return compileCondition(source, [...reads.slots, ...reads.others]);
     });
     return {
       definition: rule,
       condition,
       slots: [...reads.slots].map((slot) => slot.index),
       when: whenSlots.map((slot) => slot.index),
-      holdsWhenAbsent: reads.isPure && this.#holdsWhenAbsent(condition, reads.slots),
+      holdsWhenAbsent: reads.isPure && this.#holdsWhenAbsent(condition),
       finding: this.#finding(rule, column),
     };
   }
@@ -195,38 +197,35 @@ class Compiler {
     throw new CelFault(`${use.root} is not a value of the filing here`, use.start);
   }
 
-  #variableFor(
-    use: PathUse,
-    when: readonly PathUse[],
-    items: SlotTree | undefined,
-    reads: { slots: Set<Slot>; isPure: boolean },
-  ): string {
+  #variableFor(use: PathUse, when: readonly PathUse[], items: SlotTree | undefined, reads: Reads): string {
     if (use.root === 'data' || use.root === 'item') {
       const slot = this.#treeOf(use, items).slotFor(use, when);
       reads.slots.add(slot);
       return slot.name;
     }
-    if (use.root === 'constants' || use.root === 'sums') {
-      const name = variableName(use.root, use.segments[0] ?? '', use.segments[1] ?? '');
-      if (use.segments.length > 2 || !this.#types.has(name))
-        throw new CelFault(`${[use.root, ...use.segments].join('.')} is not declared`, use.start);
-      if (use.root === 'sums') reads.isPure = false;
-      return name;
-    }
-    const name = ENVELOPE[[use.root, ...use.segments].join('.')];
-    if (name === undefined) throw new CelFault(`unknown name ${[use.root, ...use.segments].join('.')}`, use.start);
-    reads.isPure = false;
-    return name;
+    const path = [use.root, ...use.segments].join('.');
+    if (use.presenceOnly) throw new CelFault(`${path} is always there`, use.start);
+    const slot = this.#outsideData(use, path);
+    reads.others.add(slot);
+    if (use.root !== 'constants') reads.isPure = false;
+    return slot.name;
   }
 
-  #holdsWhenAbsent(condition: Condition, slots: ReadonlySet<Slot>): boolean {
-    const values: Record<string, CelValue> = { ...this.#fixed };
-    for (const slot of slots) {
-      if (slot.absent === undefined) return false;
-      values[slot.name] = slot.absent;
+  #outsideData(use: PathUse, path: string): Slot {
+    if (use.root !== 'constants' && use.root !== 'sums') {
+      const name = Object.hasOwn(ENVELOPE, path) ? ENVELOPE[path as keyof typeof ENVELOPE] : undefined;
+      if (name === undefined) throw new CelFault(`unknown name ${path}`, use.start);
+      return this.#envelope[name];
     }
+    const slot = this.#declared.get(variableName(use.root, use.segments[0] ?? '', use.segments[1] ?? ''));
+    if (slot === undefined || use.segments.length > 2) throw new CelFault(`${path} is not declared`, use.start);
+    return slot;
+  }
+
+  /** A rule that needs a value and has none fails to evaluate, and so is not skipped. */
+  #holdsWhenAbsent(condition: Condition): boolean {
     try {
-      return condition(values);
+      return condition(this.#slots.map((slot) => slot.absent));
     } catch {
       return false;
     }

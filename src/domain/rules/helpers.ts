@@ -12,7 +12,14 @@ export interface Helper {
   readonly signature: string;
   // biome-ignore lint/suspicious/noExplicitAny: the argument types are those of the signature, checked by CEL
   readonly call: (...args: any[]) => bigint | string | boolean;
+  readonly result: 'int' | 'string' | 'bool';
+  /** The same over safe integers; undefined where the result, or a step to it, would not be one. */
+  // biome-ignore lint/suspicious/noExplicitAny: as above
+  readonly exact: (...args: any[]) => ExactValue | undefined;
 }
+
+/** A value as JSON has it: integers are safe integers. */
+export type ExactValue = number | string | boolean;
 
 const INT64_MAX = 2n ** 63n - 1n;
 
@@ -71,26 +78,47 @@ function sexOf(id: string): string {
   return personIdFacts(id).sex === 'male' ? '1' : '2';
 }
 
+/** {@link roundHalfUp} in doubles. The remainder is exact, so the quotient is that of a multiple, and exact too. */
+function roundHalfUpExact(n: number, d: number): number | undefined {
+  const numerator = 2 * Math.abs(n) + Math.abs(d);
+  const denominator = 2 * Math.abs(d);
+  if (denominator === 0 || !Number.isSafeInteger(numerator) || !Number.isSafeInteger(denominator)) return undefined;
+  const quotient = (numerator - (numerator % denominator)) / denominator;
+  return n < 0 !== d < 0 ? 0 - quotient : quotient;
+}
+
+const overInts = (name: string, arity: number, call: Helper['call'], exact: Helper['exact']): Helper => ({
+  name,
+  signature: `${name}(${Array(arity).fill('int').join(', ')}): int`,
+  call,
+  result: 'int',
+  exact,
+});
+
+/** Functions over strings are the same in both worlds, but for the integers that they return. */
+const overStrings = (name: string, arity: number, result: Helper['result'], call: Helper['call']): Helper => ({
+  name,
+  signature: `${name}(${Array(arity).fill('string').join(', ')}): ${result}`,
+  call,
+  result,
+  exact: (...args) => {
+    const value = call(...args);
+    return typeof value === 'bigint' ? Number(value) : value;
+  },
+});
+
 export const HELPERS: readonly Helper[] = [
-  { name: 'round_half_up', signature: 'round_half_up(int, int): int', call: roundHalfUp },
-  { name: 'abs', signature: 'abs(int): int', call: (n: bigint) => int64(n < 0n ? -n : n) },
-  { name: 'min', signature: 'min(int, int): int', call: (a: bigint, b: bigint) => (a < b ? a : b) },
-  { name: 'max', signature: 'max(int, int): int', call: (a: bigint, b: bigint) => (a > b ? a : b) },
-  { name: 'days_between', signature: 'days_between(string, string): int', call: daysBetween },
-  { name: 'minutes_between', signature: 'minutes_between(string, string): int', call: minutesBetween },
-  { name: 'local_date', signature: 'local_date(string): string', call: localDate },
-  { name: 'age_on', signature: 'age_on(string, string): int', call: ageOn },
-  { name: 'is_resident_id', signature: 'is_resident_id(string): bool', call: (id: string) => checkResidentId(id).ok },
-  {
-    name: 'is_residence_permit',
-    signature: 'is_residence_permit(string): bool',
-    call: (id: string) => checkResidencePermit(id).ok,
-  },
-  {
-    name: 'is_foreign_resident_id',
-    signature: 'is_foreign_resident_id(string): bool',
-    call: (id: string) => checkForeignResidentId(id).ok,
-  },
-  { name: 'birth_date', signature: 'birth_date(string): string', call: birthDateOf },
-  { name: 'sex_of', signature: 'sex_of(string): string', call: sexOf },
+  overInts('round_half_up', 2, roundHalfUp, roundHalfUpExact),
+  overInts('abs', 1, (n: bigint) => int64(n < 0n ? -n : n), Math.abs),
+  overInts('min', 2, (a: bigint, b: bigint) => (a < b ? a : b), Math.min),
+  overInts('max', 2, (a: bigint, b: bigint) => (a > b ? a : b), Math.max),
+  overStrings('days_between', 2, 'int', daysBetween),
+  overStrings('minutes_between', 2, 'int', minutesBetween),
+  overStrings('age_on', 2, 'int', ageOn),
+  overStrings('local_date', 1, 'string', localDate),
+  overStrings('birth_date', 1, 'string', birthDateOf),
+  overStrings('sex_of', 1, 'string', sexOf),
+  overStrings('is_resident_id', 1, 'bool', (id: string) => checkResidentId(id).ok),
+  overStrings('is_residence_permit', 1, 'bool', (id: string) => checkResidencePermit(id).ok),
+  overStrings('is_foreign_resident_id', 1, 'bool', (id: string) => checkForeignResidentId(id).ok),
 ];

@@ -11,7 +11,7 @@ export const MAX_FINDINGS = 100;
 export type RuleRunner = (payload: FilingPayload) => Verdict;
 
 export function ruleRunner(compiled: CompiledRules): RuleRunner {
-  const variables = new Variables(compiled.slots, compiled.fixed);
+  const variables = new Variables(compiled.slots);
   return (payload) => {
     const findings = new Findings();
     try {
@@ -28,13 +28,14 @@ export function ruleRunner(compiled: CompiledRules): RuleRunner {
 function prepare(compiled: CompiledRules, variables: Variables, payload: FilingPayload): void {
   compiled.tree.fill(payload.data, variables);
   const { values } = variables;
-  values.periodFrom = payload.period.from;
-  values.periodTo = payload.period.to;
-  values.filer = payload.filer;
-  values.kind = payload.kind;
-  values.reference = payload.reference ?? '';
+  const { envelope } = compiled;
+  values[envelope.periodFrom.index] = payload.period.from;
+  values[envelope.periodTo.index] = payload.period.to;
+  values[envelope.filer.index] = payload.filer;
+  values[envelope.kind.index] = payload.kind;
+  values[envelope.reference.index] = payload.reference ?? '';
   // A sum beyond int64 has no value; a rule that reads it fails to evaluate, and that is a finding.
-  for (const sum of compiled.sums) values[sum.variable] = sum.compute(payload.data) as bigint;
+  for (const sum of compiled.sums) values[sum.slot.index] = sum.compute(payload.data);
 }
 
 function runList(list: CompiledList, data: unknown, variables: Variables, findings: Findings): void {

@@ -1,14 +1,18 @@
 import type { SchemaNode } from '../schema-node.ts';
 import { childNode, resolveNode } from '../schema-node.ts';
-import { CelFault, type CelType, type CelValue, type PathUse } from './cel.ts';
+import { CelFault, type CelType, type CelVariable, type PathUse } from './cel.ts';
+import type { ExactValue } from './helpers.ts';
 
-/** A variable of the rules: one value of the filing, or whether it is there. */
-export interface Slot {
-  readonly index: number;
-  readonly name: string;
-  readonly type: CelType;
+/** A variable of the rules: one value of the filing, whether it is there, a constant, or a sum. */
+export interface Slot extends CelVariable {
   /** What the rules see when the value is absent: declared in the schema, never assumed. */
-  readonly absent: CelValue | undefined;
+  readonly absent: ExactValue | undefined;
+}
+
+export function addSlot(all: Slot[], type: CelType, absent: ExactValue | undefined): Slot {
+  const slot = { index: all.length, name: `v${all.length}`, type, absent };
+  all.push(slot);
+  return slot;
 }
 
 interface Branch {
@@ -42,7 +46,7 @@ export class SlotTree {
     const { node, firstOptional } = this.#find(use);
     const branch = this.#branch(use.segments);
     if (use.presenceOnly) {
-      branch.presence ??= this.#add('bool', false);
+      branch.presence ??= addSlot(this.#all, 'bool', false);
       return branch.presence;
     }
     const isGuarded = firstOptional === undefined || guarded.some((guard) => covers(guard, use, firstOptional));
@@ -53,7 +57,7 @@ export class SlotTree {
         use.start,
       );
     }
-    branch.value ??= this.#add(this.#celType(node, use), absent);
+    branch.value ??= addSlot(this.#all, this.#celType(node, use), absent);
     return branch.value;
   }
 
@@ -92,12 +96,6 @@ export class SlotTree {
     return at;
   }
 
-  #add(type: CelType, absent: CelValue | undefined): Slot {
-    const slot = { index: this.#all.length, name: `v${this.#all.length}`, type, absent };
-    this.#all.push(slot);
-    return slot;
-  }
-
   /** Puts what is there into the variables. */
   fill(value: unknown, variables: Variables): void {
     fillFrom(this.#top, value as Readonly<Record<string, unknown>>, variables);
@@ -106,19 +104,19 @@ export class SlotTree {
 
 /** The variables of the rules, made once for a version and used for one filing after the other. */
 export class Variables {
-  readonly values: Record<string, CelValue>;
+  /** By slot index. Integers are safe integers as JSON has them; a sum beyond those is a BigInt. */
+  readonly values: unknown[];
   /** 1 where the filing has the value, by slot index. */
   readonly present: Uint8Array;
   readonly #touched: Slot[] = [];
 
-  constructor(slots: readonly Slot[], fixed: Readonly<Record<string, CelValue>>) {
+  constructor(slots: readonly Slot[]) {
     this.present = new Uint8Array(slots.length);
-    this.values = { ...fixed };
-    for (const slot of slots) this.values[slot.name] = slot.absent as CelValue;
+    this.values = slots.map((slot) => slot.absent);
   }
 
-  set(slot: Slot, value: CelValue): void {
-    this.values[slot.name] = value;
+  set(slot: Slot, value: unknown): void {
+    this.values[slot.index] = value;
     this.present[slot.index] = 1;
     this.#touched.push(slot);
   }
@@ -131,7 +129,7 @@ export class Variables {
   reset(mark: number): void {
     for (let i = this.#touched.length; i > mark; i--) {
       const slot = this.#touched.pop() as Slot;
-      this.values[slot.name] = slot.absent as CelValue;
+      this.values[slot.index] = slot.absent;
       this.present[slot.index] = 0;
     }
   }
@@ -141,22 +139,16 @@ function fillFrom(branch: Branch, value: Readonly<Record<string, unknown>>, vari
   for (const child of branch.children) {
     const member = value[child.key];
     if (member === undefined) continue;
-    if (child.value !== undefined) variables.set(child.value, toCel(member));
+    if (child.value !== undefined) variables.set(child.value, member);
     if (child.presence !== undefined) variables.set(child.presence, true);
     if (child.children.length > 0) fillFrom(child, member as Readonly<Record<string, unknown>>, variables);
   }
 }
 
-function toCel(value: unknown): CelValue {
-  if (typeof value === 'number') return BigInt(value);
-  return Array.isArray(value) ? (value.map(toCel) as CelValue) : (value as CelValue);
-}
-
 /** A cell printed "—" counts as nothing; otherwise the schema's `default` decides. */
-function absentValue(node: SchemaNode): CelValue | undefined {
-  if (node['x-dash'] === true) return 0n;
-  if (typeof node.default === 'number') return BigInt(node.default);
-  return typeof node.default === 'boolean' ? node.default : undefined;
+function absentValue(node: SchemaNode): ExactValue | undefined {
+  if (node['x-dash'] === true) return 0;
+  return typeof node.default === 'number' || typeof node.default === 'boolean' ? node.default : undefined;
 }
 
 /** True when the guard is the path, or one above it, that reaches at least down to its first optional member. */

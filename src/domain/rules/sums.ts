@@ -6,7 +6,7 @@ import { CelFault } from './cel.ts';
 export interface CompiledSum {
   readonly name: string;
   readonly column: string | undefined;
-  compute(data: unknown): bigint | undefined;
+  compute(data: unknown): number | bigint | undefined;
 }
 
 const EACH = '[]';
@@ -50,13 +50,13 @@ function computer(definition: RuleSum, steps: readonly string[]): CompiledSum['c
     return (data) => {
       const seen = new Set<unknown>();
       visit(data, steps, 0, (value) => seen.add(value));
-      return BigInt(seen.size);
+      return seen.size;
     };
   }
   return (data) => {
     let count = 0;
     visit(data, steps, 0, () => count++);
-    return BigInt(count);
+    return count;
   };
 }
 
@@ -90,7 +90,8 @@ class Total {
     this.#small = value;
   }
 
-  value(): bigint | undefined {
+  value(): number | bigint | undefined {
+    if (this.#large === 0n) return this.#small;
     const total = this.#large + BigInt(this.#small);
     return total > INT64_MAX || total < -INT64_MAX - 1n ? undefined : total;
   }
