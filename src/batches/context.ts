@@ -7,7 +7,7 @@ import type { StoredCheckpoint } from '../storage/log.ts';
 import { BATCH_STATES, type BatchState } from './state.ts';
 
 /** What batches need of an office's log: checkpoints, whose roots acknowledgements are compared with. */
-export interface CheckpointSource {
+interface CheckpointSource {
   /** Over all that was committed before the call. */
   fresh(office: string): Promise<StoredCheckpoint>;
   /** Of exactly the first `size` entries. */

@@ -15,7 +15,7 @@ export interface TreeHead {
 }
 
 /** A signature line of a note: who is said to have signed it, and how. */
-export interface NoteSignature {
+interface NoteSignature {
   readonly name: string;
   /** First four bytes of a hash over the name and the public key. */
   readonly keyId: Uint8Array;

@@ -5,7 +5,7 @@ import type { Database } from '../storage/db.ts';
 import type { LogKey } from '../storage/log.ts';
 
 /** The gateway's own Ed25519 key, as far as checkpoints need it. */
-export interface CheckpointSigner {
+interface CheckpointSigner {
   readonly publicKey: KeyObject;
   sign(data: Uint8Array): Uint8Array;
 }

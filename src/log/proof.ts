@@ -9,7 +9,7 @@ import { freshCheckpoint, newestCheckpoint } from './tree.ts';
 const FORMAT = 'c2sp.org/tlog-proof@v1';
 
 /** C2SP tlog-proof without extra data. `checkpoint` is the signed note, verbatim. */
-export function formatProof(index: number, path: readonly Uint8Array[], checkpoint: string): string {
+function formatProof(index: number, path: readonly Uint8Array[], checkpoint: string): string {
   const hashes = path.map((hash) => `${Buffer.from(hash).toString('base64')}\n`);
   return `${FORMAT}\nindex ${index}\n${hashes.join('')}\n${checkpoint}`;
 }

@@ -7,6 +7,7 @@ import {
   inclusionRanges,
   leafHash,
   merkleTree,
+  nodeHash,
   RunningRoot,
   treeRoot,
   verifyConsistency,
@@ -99,6 +100,12 @@ describe('RFC 6962 trees', () => {
       }),
       { numRuns: 60 },
     );
+  });
+
+  test('keep leaves and nodes apart: two leaves are not a leaf of their hashes', () => {
+    const [left, right] = leavesOf(2) as [Buffer, Buffer];
+    expect(hex(nodeHash(sha256, left, right))).toBe(hex(mth([left, right])));
+    expect(hex(leafHash(sha256, Buffer.concat([left, right])))).not.toBe(hex(mth([left, right])));
   });
 
   test('refuse leaves that they do not have', () => {

@@ -44,7 +44,7 @@ export async function createOfficeLogs(options: { clock?: Clock } = {}): Promise
 }
 
 /** What registering an office writes. */
-export async function addOffice(db: Database, lanes: number, office: string, agency = 'tax'): Promise<void> {
+async function addOffice(db: Database, lanes: number, office: string, agency = 'tax'): Promise<void> {
   const lane = laneOf(office, lanes);
   await db.sql`
     INSERT INTO office (code, agency, region, name_zh, name_en, lane)
@@ -60,7 +60,7 @@ export function newFiling(office: string): CheckedFiling {
   return { ...filing, content: [base64url('{"alg":"EdDSA"}'), filing.payload.toString('base64url'), 'c2ln'].join('.') };
 }
 
-export async function commitFilings(ctx: CommitContext, filings: readonly CheckedFiling[]): Promise<number[]> {
+async function commitFilings(ctx: CommitContext, filings: readonly CheckedFiling[]): Promise<number[]> {
   const outcomes = await commitTick(ctx, filings);
   return outcomes.map((outcome) => {
     if (outcome.kind !== 'stored') throw new Error(`not stored: ${outcome.kind}`);
