@@ -1,5 +1,6 @@
 import type { Text } from '../std/text.ts';
 import { checkExamples } from './catalogue-examples.ts';
+import type { DataValidator } from './data-validator.ts';
 import type { FilingPayload } from './filing.ts';
 import type {
   Catalogue,
@@ -14,7 +15,7 @@ import { mergePatch } from './merge-patch.ts';
 import { compileRules } from './rules/compile.ts';
 import { extendedVersion, type LoadedRules, loadRules } from './rules/rule-file.ts';
 import { ruleRunner } from './rules/run.ts';
-import { compileSchema, type DataValidator } from './schema-compile.ts';
+import { SchemaCompiler } from './schema-compile.ts';
 import type { SchemaNode } from './schema-node.ts';
 import { readTypeFile } from './type-file.ts';
 import { versionCheck } from './version-check.ts';
@@ -62,6 +63,7 @@ class Loader {
   readonly problems: Problem[] = [];
   readonly #files: ReadonlyMap<string, string>;
   readonly #read = new Set<string>();
+  readonly #schemas = new SchemaCompiler();
 
   constructor(files: ReadonlyMap<string, string>) {
     this.#files = files;
@@ -153,7 +155,7 @@ class Loader {
       return undefined;
     }
     const rules = loadRules(version, ruleDocument, base?.rules, this.#reporter(ruleDocument));
-    const validate = schema === undefined ? undefined : compileSchema(schema, this.#reporter(schemaDocument));
+    const validate = schema === undefined ? undefined : this.#schemas.compile(schema, this.#reporter(schemaDocument));
     if (validate === undefined || rules === undefined) return undefined;
     return { schema: schema as SchemaNode, validate, rules };
   }

@@ -1,7 +1,7 @@
+import type { DataValidator } from './data-validator.ts';
 import type { FilingPayload } from './filing.ts';
 import type { Verdict } from './filing-type.ts';
 import { MAX_FINDINGS, type RuleRunner } from './rules/run.ts';
-import type { DataValidator } from './schema-compile.ts';
 import { isEcho, schemaViolation } from './schema-messages.ts';
 import type { SchemaNode } from './schema-node.ts';
 
