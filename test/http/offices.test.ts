@@ -8,6 +8,7 @@ import { officeRoutes } from '../../src/http/routes/offices.ts';
 import { acceptsGzip, streamedBody } from '../../src/http/streamed.ts';
 import type { Office, PartyKind } from '../../src/identity/records.ts';
 import { treeRoot } from '../../src/log/merkle.ts';
+import { parseTilePath } from '../../src/log/tiles.ts';
 import { sha256 } from '../../src/std/bytes.ts';
 import { verifyCheckpointNote } from '../log/note-verifier.ts';
 import { createOfficeLogs, ISSUER, type OfficeLogs } from '../log/office-log.ts';
@@ -20,7 +21,7 @@ const authenticate: Authenticate = async (authorization) => {
   return { role, party };
 };
 
-const OFFICES = ['one', 'two', 'police', 'steps', 'refused', 'wide', 'cut'];
+const OFFICES = ['one', 'two', 'police', 'steps', 'refused', 'wide', 'cut', 'tiles'];
 
 let logs: OfficeLogs;
 let server: TestServer;
@@ -276,6 +277,58 @@ describe('entries on the wire', () => {
     ['GZIP', true],
   ])('Accept-Encoding %s: gzip is %s', (header, expected) => {
     expect(acceptsGzip(header)).toBe(expected);
+  });
+});
+
+describe('tiles', () => {
+  const tile = (path: string, as = 'office:tiles') => call(as, 'GET', `/v1/offices/tiles/tile/${path}`);
+  const bytes = async (path: string): Promise<Buffer> => Buffer.from(await (await tile(path)).arrayBuffer());
+
+  test('hold the hashes of the log, full and partial, as far as a checkpoint reaches', async () => {
+    await logs.file('tiles', 600);
+    expect((await tile('0/000')).status).toBe(404);
+    await call('office:tiles', 'GET', '/v1/offices/tiles/checkpoint');
+    const rows = await logs.database.db.sql<
+      { leaf: Buffer }[]
+    >`SELECT leaf FROM filing WHERE office = 'tiles' ORDER BY idx`;
+    const leaves = rows.map((row) => row.leaf);
+    const full = await tile('0/001');
+    expect(full.headers.get('content-type')).toBe('application/octet-stream');
+    expect(full.headers.get('cache-control')).toContain('immutable');
+    expect(Buffer.from(await full.arrayBuffer())).toEqual(Buffer.concat(leaves.slice(256, 512)));
+    expect(await bytes('0/002.p/88')).toEqual(Buffer.concat(leaves.slice(512)));
+    const above = [leaves.slice(0, 256), leaves.slice(256, 512)].map((part) => treeRoot(sha256, part));
+    expect(await bytes('1/000.p/2')).toEqual(Buffer.concat(above));
+  });
+
+  test.each([
+    '0/002',
+    '0/002.p/89',
+    '1/000',
+    '1/000.p/3',
+    '2/000.p/1',
+    '9/000',
+    '0/000.p/256',
+    '0/000.p/0',
+    '0/x000/001',
+    '0/1',
+    '00/000',
+    'entries/000',
+    '0/-01',
+    'x',
+  ])('%s does not exist', async (path) => {
+    expect((await tile(path)).status).toBe(404);
+  });
+
+  test("are an office's own, and the operator's", async () => {
+    expect((await tile('0/000', 'office:one')).status).toBe(404);
+    expect((await tile('0/000', 'operator:op')).status).toBe(200);
+    expect((await tile('0/000', 'filer:tiles')).status).toBe(403);
+  });
+
+  test('are named in their only spelling', () => {
+    expect(parseTilePath('3/x001/x234/067.p/9')).toEqual({ level: 3, n: 1_234_067, width: 9 });
+    expect(parseTilePath('0/x001/067')).toEqual({ level: 0, n: 1_067, width: 256 });
   });
 });
 

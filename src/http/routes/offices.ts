@@ -14,8 +14,10 @@ import { fromBase64url } from '../../std/bytes.ts';
 import { formatInstant } from '../../std/clock.ts';
 import { GatewayError } from '../../std/errors.ts';
 import type { Logger } from '../../std/telemetry.ts';
-import { type Caller, type Route, route } from '../route.ts';
+import { type Route, route } from '../route.ts';
 import { acceptsGzip, streamedBody } from '../streamed.ts';
+import { requireOwn, requireOwnOrOperator } from './office-access.ts';
+import { tileRoute } from './tiles.ts';
 
 export interface OfficeDeps extends LogContext {
   readonly directory: Pick<Directory, 'office'>;
@@ -54,18 +56,8 @@ export function officeRoutes(deps: OfficeDeps): readonly Route[] {
     acknowledgeRoute(batches),
     releaseRoute(batches),
     consumersRoute(deps),
+    tileRoute(deps),
   ];
-}
-
-/** Another office's log does not exist, as far as an office can tell. */
-function requireOwn(caller: Caller, office: string): void {
-  if (caller.role !== 'office' || caller.party !== office) throw new GatewayError('not-found');
-}
-
-/** An operator may look after any office that exists. */
-async function requireOwnOrOperator(deps: OfficeDeps, caller: Caller, office: string): Promise<void> {
-  if (caller.role !== 'operator') requireOwn(caller, office);
-  else if ((await deps.directory.office(office)) === undefined) throw new GatewayError('not-found');
 }
 
 const HeadsQuery = Type.Object({
@@ -131,7 +123,7 @@ function checkpointRoute(deps: OfficeDeps): Route {
     responses: { 200: { description: 'The checkpoint.', media: { 'text/plain': SignedNote } } },
     errors: ['not-found'],
     handle: async ({ params, caller }) => {
-      await requireOwnOrOperator(deps, caller, params.office);
+      await requireOwnOrOperator(deps.directory, caller, params.office);
       const { note } = await freshCheckpoint(deps, params.office);
       return new Response(note, { headers: { 'content-type': 'text/plain; charset=utf-8' } });
     },
@@ -354,7 +346,7 @@ function consumersRoute(deps: OfficeDeps): Route {
     },
     errors: ['not-found'],
     handle: async ({ params, query, caller }) => {
-      await requireOwnOrOperator(deps, caller, params.office);
+      await requireOwnOrOperator(deps.directory, caller, params.office);
       const { office } = params;
       const { items, next } = await listConsumers(deps, { office, after: query.cursor ?? '', limit: query.limit });
       return Response.json({
