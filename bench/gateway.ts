@@ -1,0 +1,105 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync, openSync } from 'node:fs';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Jwk } from '../src/client/keys.ts';
+
+const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const START_PATIENCE_MS = 60_000;
+
+/** The issuer of every gateway that a bench starts, so that signed filings can be kept from run to run whatever the port. */
+export const BENCH_ISSUER = 'http://bench.shenbao.test';
+
+export interface BenchGateway {
+  readonly url: string;
+  readonly operatorKey: Jwk;
+  /** Undefined for a gateway that was running before. */
+  readonly pid?: number;
+  stop(): Promise<void>;
+}
+
+export interface OwnGatewayOptions {
+  readonly workers: number;
+  /** Folder for a V8 CPU profile of the gateway; none when absent. */
+  readonly profileDir?: string | undefined;
+}
+
+/**
+ * A gateway of the bench's own: the built program in production mode, an embedded PostgreSQL with fsync in a new folder, and
+ * rate limits that do not limit. Everything is gone after `stop`.
+ */
+export async function startGateway({ workers, profileDir }: OwnGatewayOptions): Promise<BenchGateway> {
+  if (!existsSync(PROGRAM)) throw new Error('the gateway is not built: npm run build');
+  const folder = await mkdtemp(path.join(os.tmpdir(), 'shenbao-bench-'));
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}`;
+  const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
+  const logFile = path.join(folder, 'gateway.log');
+  const log = openSync(logFile, 'a');
+  const child = spawn(process.execPath, [...profile, PROGRAM], {
+    env: environment({ port, folder, workers }),
+    stdio: ['ignore', log, log],
+  });
+  const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  const stop = async (): Promise<void> => {
+    child.kill('SIGTERM');
+    await ended;
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await untilReady(url, child);
+    const operatorKey = JSON.parse(await readFile(path.join(folder, 'operator.jwk'), 'utf8')) as Jwk;
+    return { url, operatorKey, pid: child.pid as number, stop };
+  } catch (error) {
+    const text = await readFile(logFile, 'utf8');
+    await stop();
+    throw new Error(`the gateway did not start: ${text.trim().split('\n').slice(-8).join('\n')}`, { cause: error });
+  }
+}
+
+interface Place {
+  readonly port: number;
+  readonly folder: string;
+  readonly workers: number;
+}
+
+function environment({ port, folder, workers }: Place): NodeJS.ProcessEnv {
+  const unlimited = ['RATE_FILER', 'RATE_AGENT', 'RATE_OFFICE', 'RATE_OPERATOR'].map((name) => [name, '1000000']);
+  const { DATABASE_URL: _, ...inherited } = process.env;
+  return {
+    ...inherited,
+    ...Object.fromEntries(unlimited),
+    PORT: String(port),
+    HOST: '127.0.0.1',
+    DATA_DIR: folder,
+    ISSUER: BENCH_ISSUER,
+    WORKERS: String(workers),
+    SHENBAO_ENV: 'production',
+    LOG_LEVEL: 'warn',
+  };
+}
+
+async function untilReady(url: string, child: ChildProcess): Promise<void> {
+  for (let waited = 0; waited < START_PATIENCE_MS; waited += 100) {
+    if (child.exitCode !== null || child.signalCode !== null) throw new Error('it ended');
+    const ready = await fetch(`${url}/readyz`).catch(() => undefined);
+    if (ready?.ok === true) return;
+    await sleep(100);
+  }
+  throw new Error(`not ready after ${START_PATIENCE_MS / 1000} s`);
+}
+
+function freePort(): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer();
+    server.once('error', reject);
+    server.listen(0, '127.0.0.1', () => {
+      const address = server.address();
+      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
+    });
+  });
+}

@@ -1,0 +1,238 @@
+import { execFileSync, fork } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { type Jwk, ShenbaoClient } from '../src/client/client.ts';
+import { type CheckResult, checkRun } from './check.ts';
+import { type CorpusOptions, importLines, MONTHS_MAX, officeOf } from './corpus.ts';
+import { type CpuTimes, peakMemory, readCpu } from './cpu.ts';
+import { BENCH_ISSUER, type BenchGateway, startGateway } from './gateway.ts';
+import type { LoadOutcome, LoadReport, LoadRun, LoadSetup } from './load.ts';
+import { type HotFunction, hottest } from './profile.ts';
+import { signedCorpus } from './signed.ts';
+
+export interface SingleOptions {
+  readonly seconds: number;
+  readonly connections: number;
+  readonly filers: number;
+  readonly offices: number;
+  readonly rate?: number | undefined;
+  readonly workers: number;
+  readonly full: boolean;
+  readonly seed: string;
+  readonly profile: boolean;
+  readonly target?: { readonly url: string; readonly operatorKey: string } | undefined;
+}
+
+export interface SingleResult {
+  readonly bench: 'single';
+  readonly commit: string;
+  readonly at: string;
+  readonly machine: {
+    readonly cores: number;
+    readonly cpu: string;
+    readonly node: string;
+    readonly loadBefore: number;
+  };
+  readonly options: SingleOptions;
+  /** Mean size of a signed filing. */
+  readonly filingBytes: number;
+  readonly filingsPerSecond: number;
+  /** CPU microseconds a filing; absent for a gateway that was running before. */
+  readonly cpuUs?: { readonly gateway: number; readonly postgres: number; readonly load: number };
+  readonly peakMemoryBytes?: number | undefined;
+  readonly outcome: Omit<LoadOutcome, 'samples'>;
+  readonly check: CheckResult;
+  readonly hot?: readonly HotFunction[];
+}
+
+/** Told what is being done; `share` of the whole, 0 to 1, when that is known. */
+export type OnProgress = (text: string, share?: number) => void;
+
+/** More than any gateway on this size of machine has done: filings must not run out. */
+const FILINGS_A_SECOND = 10_000;
+
+/**
+ * Distinct signed VAT returns, one a request, over many connections: starts a gateway, imports the filers, files one return
+ * for each of them to warm keys and code up, then measures, then checks what is stored.
+ */
+export async function benchSingle(options: SingleOptions, onProgress: OnProgress): Promise<SingleResult> {
+  const loadBefore = os.loadavg()[0] ?? 0;
+  const profileDir = options.profile ? await mkdtemp(path.join(os.tmpdir(), 'shenbao-profile-')) : undefined;
+  onProgress('starting the gateway');
+  const gateway = await openGateway(options, profileDir);
+  let result: SingleResult;
+  try {
+    result = await measure(options, gateway, loadBefore, onProgress);
+  } finally {
+    await gateway.stop();
+  }
+  if (profileDir === undefined) return result;
+  const hot = hottest(profileDir, 10);
+  await rm(profileDir, { recursive: true });
+  return { ...result, hot };
+}
+
+async function openGateway(options: SingleOptions, profileDir: string | undefined): Promise<BenchGateway> {
+  if (options.target === undefined) return startGateway({ workers: options.workers, profileDir });
+  const operatorKey = JSON.parse(await readFile(options.target.operatorKey, 'utf8')) as Jwk;
+  return { url: options.target.url, operatorKey, stop: async () => {} };
+}
+
+async function measure(
+  options: SingleOptions,
+  gateway: BenchGateway,
+  loadBefore: number,
+  onProgress: OnProgress,
+): Promise<SingleResult> {
+  const issuer = gateway.pid === undefined ? await new ShenbaoClient({ gateway: gateway.url }).issuer() : BENCH_ISSUER;
+  const corpus: CorpusOptions = {
+    seed: options.seed,
+    filers: options.filers,
+    offices: options.offices,
+    shape: options.full ? 'full' : 'usual',
+  };
+  const months = monthsNeeded(options);
+  const files = await signedCorpus({ ...corpus, issuer, months }, (share) => onProgress('signing filings', share));
+  const before = await importParties(gateway, corpus, onProgress);
+  const setup: LoadSetup = { url: gateway.url, connections: connectionsOf(options), files };
+  const load = await LoadProcess.start(setup);
+  try {
+    const warm = await load.run({ from: 0, to: options.filers }, (answered) =>
+      onProgress('warming up', answered / options.filers),
+    );
+    const cpuBefore = gateway.pid === undefined ? undefined : readCpu(gateway.pid);
+    const { rate, seconds } = options;
+    const outcome = await load.run({ from: options.filers, to: load.filings, seconds, rate }, (answered, elapsed) =>
+      onProgress(`${(answered / elapsed).toFixed(0)} filings/s`, Math.min(1, elapsed / seconds)),
+    );
+    const cpuAfter = gateway.pid === undefined ? undefined : readCpu(gateway.pid);
+    const peakMemoryBytes = gateway.pid === undefined ? undefined : peakMemory(gateway.pid);
+    const checking = { gateway: gateway.url, issuer, corpus, files, outcomes: [warm, outcome], before };
+    const check = await checkRun(checking, (read) => onProgress(`checking: ${read} entries pulled and verified`));
+    const accepted = outcome.statuses[201] ?? 0;
+    const { samples: _, ...figures } = outcome;
+    return {
+      bench: 'single',
+      commit: commitName(),
+      at: new Date().toISOString(),
+      machine: { cores: os.availableParallelism(), cpu: os.cpus()[0]?.model ?? '', node: process.version, loadBefore },
+      options,
+      filingBytes: load.meanBytes,
+      filingsPerSecond: accepted / outcome.seconds,
+      ...cpuFigures(cpuBefore, cpuAfter, outcome, accepted),
+      peakMemoryBytes,
+      outcome: figures,
+      check: outcome.exhausted ? exhausted(check) : check,
+    };
+  } finally {
+    load.end();
+  }
+}
+
+function monthsNeeded({ seconds, filers, rate }: SingleOptions): number {
+  const months = 1 + Math.ceil((seconds * (rate ?? FILINGS_A_SECOND)) / filers);
+  if (months <= MONTHS_MAX) return months;
+  const needed = Math.ceil((seconds * (rate ?? FILINGS_A_SECOND)) / (MONTHS_MAX - 1));
+  throw new RangeError(`${filers} filers have at most ${MONTHS_MAX} returns each: use --filers ${needed} or more`);
+}
+
+/** At a low rate fewer connections, or one would be idle for so long that it counts as silent. */
+function connectionsOf({ connections, rate }: SingleOptions): number {
+  return rate === undefined ? connections : Math.max(1, Math.min(connections, Math.floor(rate)));
+}
+
+async function importParties(
+  gateway: BenchGateway,
+  corpus: CorpusOptions,
+  onProgress: OnProgress,
+): Promise<ReadonlyMap<string, number>> {
+  const operator = new ShenbaoClient({ gateway: gateway.url, key: gateway.operatorKey });
+  const total = 3 * (corpus.filers + corpus.offices);
+  let done = 0;
+  for await (const { line, problem } of operator.importLines(importLines(corpus))) {
+    if (problem !== undefined) throw new Error(`import, line ${line}: ${problem.code} ${problem.detail ?? ''}`);
+    if (++done % 500 === 0) onProgress('importing parties', done / total);
+  }
+  const heads = await operator.heads('tax');
+  const ours = new Set(Array.from({ length: corpus.offices }, (_, i) => officeOf(i)));
+  return new Map(heads.items.filter(({ office }) => ours.has(office)).map(({ office, size }) => [office, size]));
+}
+
+function cpuFigures(
+  before: CpuTimes | undefined,
+  after: CpuTimes | undefined,
+  outcome: LoadOutcome,
+  accepted: number,
+): Pick<SingleResult, 'cpuUs'> {
+  if (before === undefined || after === undefined || accepted === 0) return {};
+  const each = (seconds: number): number => (seconds * 1e6) / accepted;
+  return {
+    cpuUs: {
+      gateway: each(after.gateway - before.gateway),
+      postgres: each(after.postgres - before.postgres),
+      load: each(outcome.cpuSeconds),
+    },
+  };
+}
+
+function exhausted(check: CheckResult): CheckResult {
+  return { ...check, ok: false, faults: [...check.faults, 'filings ran out before the time was over'] };
+}
+
+function commitName(): string {
+  try {
+    const git = (...args: string[]): string =>
+      execFileSync('git', args, { encoding: 'utf8', cwd: import.meta.dirname });
+    const changed = git('status', '--porcelain', '--', '../src').trim() !== '';
+    return `${git('rev-parse', '--short=10', 'HEAD').trim()}${changed ? '-changed' : ''}`;
+  } catch {
+    return 'unknown';
+  }
+}
+
+/** The load generator, seen from outside. */
+class LoadProcess {
+  readonly filings: number;
+  readonly meanBytes: number;
+  readonly #child: ReturnType<typeof fork>;
+
+  private constructor(child: ReturnType<typeof fork>, loaded: { filings: number; meanBytes: number }) {
+    this.#child = child;
+    this.filings = loaded.filings;
+    this.meanBytes = loaded.meanBytes;
+  }
+
+  static start(setup: LoadSetup): Promise<LoadProcess> {
+    const program = fileURLToPath(new URL('./load.ts', import.meta.url));
+    const child = fork(program, [JSON.stringify(setup)], { execArgv: ['--import', 'tsx'] });
+    return new Promise((resolve, reject) => {
+      child.once('exit', (code) => reject(new Error(`the load generator ended with ${code}`)));
+      child.once('message', (report: LoadReport) => {
+        if (report.event === 'loaded') resolve(new LoadProcess(child, report));
+      });
+    });
+  }
+
+  run(run: LoadRun, onTick: (answered: number, elapsedSeconds: number) => void): Promise<LoadOutcome> {
+    const startMs = performance.now();
+    return new Promise((resolve, reject) => {
+      const ended = (code: number | null): void => reject(new Error(`the load generator ended with ${code}`));
+      const listen = (report: LoadReport): void => {
+        if (report.event === 'tick') onTick(report.answered, (performance.now() - startMs) / 1000);
+        if (report.event !== 'done') return;
+        this.#child.off('message', listen);
+        this.#child.off('exit', ended);
+        resolve(report.outcome);
+      };
+      this.#child.on('message', listen);
+      this.#child.on('exit', ended);
+      this.#child.send(run);
+    });
+  }
+
+  end(): void {
+    this.#child.kill();
+  }
+}
