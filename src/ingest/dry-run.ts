@@ -1,7 +1,10 @@
-import type { FilingPayload } from '../domain/filing.ts';
+import { type FilingPayload, laneOf } from '../domain/filing.ts';
+import { filingKey } from '../domain/filing-key.ts';
+import { sha256 } from '../std/bytes.ts';
 import { GatewayError, type Violation } from '../std/errors.ts';
-import { authorizeFiling } from './authorize.ts';
-import { type IngestContext, parsePayload, read, type Submission, verify } from './pipeline.ts';
+import { findByKeys } from '../storage/filings.ts';
+import { authorizeFiling, type Destination } from './authorize.ts';
+import { conflict, type IngestContext, parsePayload, read, type Submission, verify } from './pipeline.ts';
 import { validateFiling } from './validate.ts';
 
 /** The verdict that a real submission would get. */
@@ -13,27 +16,58 @@ export interface DryRun {
   readonly more: number;
 }
 
-/** A signed filing goes through every step but the pool. Refusals for other reasons than its content are thrown. */
+/**
+ * A signed filing goes through every step but the pool, and is compared with what stands under its key. Refusals for
+ * other reasons than its content are thrown.
+ */
 export function dryRun(ctx: IngestContext, submission: Submission): Promise<DryRun> {
   return asVerdict(async () => {
     const jws = read(submission);
     const signer = await verify(ctx, jws, submission.receivedAt);
     const payload = parsePayload(jws.payload);
-    await authorizeFiling(ctx, signer, payload, submission.receivedAt);
-    return await judge(ctx, payload, submission.receivedAt);
+    const destination = await authorizeFiling(ctx, signer, payload, submission.receivedAt);
+    const verdict = await judge(ctx, payload, submission.receivedAt, 'looked-up');
+    if (verdict.valid) await refuseConflict(ctx, payload, sha256(jws.payload), destination);
+    return verdict;
   });
 }
 
-/** An unsigned payload: its content alone is judged, since nobody claims it yet. */
-export function dryRunUnsigned(ctx: IngestContext, payload: Buffer, receivedAt: number): Promise<DryRun> {
-  return asVerdict(() => judge(ctx, parsePayload(payload), receivedAt));
+async function refuseConflict(
+  ctx: IngestContext,
+  payload: FilingPayload,
+  digest: Buffer,
+  destination: Destination,
+): Promise<void> {
+  const candidates = destination.candidates.map((office) => office.code);
+  const key = filingKey(payload);
+  const lanes = new Set(candidates.map((office) => laneOf(office, ctx.lanes)));
+  const [standing] = await findByKeys(
+    ctx.db.sql,
+    [...lanes].map((lane) => ({ lane, key })),
+  );
+  if (standing === undefined || standing.digest.equals(digest)) return;
+  throw await conflict(ctx, { supersedes: payload.supersedes, digest, candidates }, standing);
 }
 
-async function judge(ctx: IngestContext, payload: FilingPayload, receivedAt: number): Promise<DryRun> {
+/**
+ * An unsigned payload: its content alone is judged. Nobody has claimed it, so nothing is said of what stands: a stranger
+ * could ask in this way who has filed what.
+ */
+export function dryRunUnsigned(ctx: IngestContext, payload: Buffer, receivedAt: number): Promise<DryRun> {
+  return asVerdict(() => judge(ctx, parsePayload(payload), receivedAt, 'unseen'));
+}
+
+async function judge(
+  ctx: IngestContext,
+  payload: FilingPayload,
+  receivedAt: number,
+  superseded: 'looked-up' | 'unseen',
+): Promise<DryRun> {
   const result = await validateFiling(
     { catalogue: ctx.catalogue, sql: ctx.db.sql, lanes: ctx.lanes },
     payload,
     receivedAt,
+    superseded,
   );
   return { valid: result.errors.length === 0, errors: result.errors, warnings: result.warnings, more: result.more };
 }

@@ -225,7 +225,11 @@ async function replay(ctx: IngestContext, standing: StandingFiling, offices: rea
 }
 
 /** Other content under the same key. For a correction that means: what it corrects has been superseded already. */
-async function conflict(ctx: IngestContext, filing: CheckedFiling, standing: StandingFiling): Promise<GatewayError> {
+export async function conflict(
+  ctx: Pick<IngestContext, 'db' | 'lanes'>,
+  filing: Pick<CheckedFiling, 'supersedes' | 'digest' | 'candidates'>,
+  standing: StandingFiling,
+): Promise<GatewayError> {
   const existing = {
     id: filingId(standing.office, standing.index),
     digest: toBase64url(standing.digest),

@@ -121,9 +121,7 @@ function submitRoutes(deps: FilingRouteDeps): readonly Route[] {
       access: 'public',
       body: { kind: 'raw', media: { ...JWS_MEDIA, 'application/json': PayloadSchema }, limitBytes: FILING_BYTES_MAX },
       responses: { 200: { description: 'The verdict', media: { 'application/json': DryRunSchema } } },
-      errors: SUBMIT_ERRORS.filter(
-        (code) => code !== 'invalid-filing' && code !== 'filing-conflict' && code !== 'superseded',
-      ),
+      errors: SUBMIT_ERRORS.filter((code) => code !== 'invalid-filing'),
       handle: async (call) => {
         const content = await call.text();
         const result =
