@@ -1,5 +1,4 @@
 import { timingSafeEqual } from 'node:crypto';
-import type { TransactionSql } from 'postgres';
 import { assert, GatewayError } from '../std/errors.ts';
 import {
   type ConsumerKey,
@@ -9,6 +8,7 @@ import {
   updateBatchStates,
   updateCursor,
 } from '../storage/batches.ts';
+import type { TransactionSql } from '../storage/db.ts';
 import { transaction } from '../storage/transaction.ts';
 import { type BatchContext, type ConsumerName, consumerKey, leaseOf } from './context.ts';
 import { phaseOf, TRANSITIONS } from './state.ts';

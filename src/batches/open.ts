@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { TransactionSql } from 'postgres';
 import { assert, GatewayError } from '../std/errors.ts';
 import {
   type ConsumerKey,
@@ -11,6 +10,7 @@ import {
   updateBatchStates,
   updateLeased,
 } from '../storage/batches.ts';
+import type { TransactionSql } from '../storage/db.ts';
 import { transaction } from '../storage/transaction.ts';
 import { type BatchContext, type ConsumerName, consumerKey, type Lease, leaseOf } from './context.ts';
 import { nextRange, overlaps, phaseOf, TRANSITIONS } from './state.ts';

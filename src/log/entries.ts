@@ -1,8 +1,8 @@
-import type { Sql } from 'postgres';
 import { filingId } from '../domain/filing.ts';
 import { sha256, toBase64url } from '../std/bytes.ts';
 import { formatInstant } from '../std/clock.ts';
 import { assert } from '../std/errors.ts';
+import type { Sql } from '../storage/db.ts';
 import { type EntryRecord, readEntries, readManifest } from '../storage/feed.ts';
 import type { LogKey } from '../storage/log.ts';
 import { type LogContext, logKey } from './context.ts';

@@ -1,6 +1,6 @@
-import type { Sql, TransactionSql } from 'postgres';
 import { sha256 } from '../std/bytes.ts';
 import { assert, GatewayError } from '../std/errors.ts';
+import type { Sql, TransactionSql } from '../storage/db.ts';
 import { type LogKey, readLeaves, readNewestCheckpoint, readTiles, splitHashes } from '../storage/log.ts';
 import { type LogContext, logKey } from './context.ts';
 import { TILE_WIDTH } from './edge.ts';

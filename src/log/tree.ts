@@ -1,7 +1,7 @@
 import { verify } from 'node:crypto';
-import type { TransactionSql } from 'postgres';
 import { sha256 } from '../std/bytes.ts';
 import { assert, GatewayError } from '../std/errors.ts';
+import type { TransactionSql } from '../storage/db.ts';
 import {
   insertTree,
   type LogKey,
