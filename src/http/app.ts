@@ -8,7 +8,7 @@ import { RequestCall } from './call.ts';
 import type { Failures } from './failures.ts';
 import { applyHeaders, optionsResponse } from './headers.ts';
 import type { Limits } from './limits.ts';
-import { type CompiledRoute, compileRoute, perform } from './perform.ts';
+import { type CompiledRoute, compileRoute, type Labels, metricLabels, perform } from './perform.ts';
 import { RequestIds } from './request-ids.ts';
 import type { Route } from './route.ts';
 import { Sweep } from './sweep.ts';
@@ -55,7 +55,7 @@ interface Machine {
 }
 
 /** How requests that no route takes appear in metrics and headers. */
-const UNROUTED: Served = { operationId: 'unrouted', cacheControl: 'no-store' };
+const UNROUTED: Served = { cacheControl: 'no-store', ...metricLabels('unrouted') };
 
 /** `/v1/x/{id}/{rest*}` as Hono writes it. */
 export function honoPath(path: string): string {
@@ -137,7 +137,7 @@ function guardStream(machine: Machine, route: Served, call: RequestCall, respons
   return new Response(body, { status: response.status, headers: response.headers });
 }
 
-type Served = Pick<CompiledRoute, 'operationId' | 'cacheControl'>;
+type Served = Pick<CompiledRoute, 'operationId' | 'cacheControl' | 'operationLabel' | 'labels'>;
 
 function answerFailure(machine: Machine, route: Served, call: RequestCall, thrown: unknown): Response {
   const { failures } = machine.deps;
@@ -155,23 +155,20 @@ function finish(
   applyHeaders(call, response, route.cacheControl);
   if (call.method === 'HEAD') discard(response);
   const { metrics, clock } = machine.deps;
-  const operation = route.operationId;
-  metrics.count('http_requests_total', labelsOf(operation, response.status, problem));
-  metrics.observe('http_request_seconds', (clock.monotonic() - call.startedAt) / 1_000, { operation });
+  metrics.count('http_requests_total', labelsOf(route, response.status, problem));
+  metrics.observe('http_request_seconds', (clock.monotonic() - call.startedAt) / 1_000, route.operationLabel);
   return response;
 }
 
-const labels = new Map<string, Readonly<Record<string, string>>>();
-
-/** One object for each combination, all from closed sets: operations, their statuses, error codes. */
-function labelsOf(operation: string, status: number, problem: ErrorCode | 'none'): Readonly<Record<string, string>> {
-  const key = `${operation} ${status} ${problem}`;
-  let known = labels.get(key);
-  if (known === undefined) {
-    known = { operation, status: String(status), problem };
-    labels.set(key, known);
+/** The labels of an answer's count; one object for each combination, all from closed sets. A problem's code tells its status. */
+function labelsOf(route: Served, status: number, problem: ErrorCode | 'none'): Labels {
+  const key = problem === 'none' ? status : problem;
+  let labels = route.labels.get(key);
+  if (labels === undefined) {
+    labels = { operation: route.operationId, status: String(status), problem };
+    route.labels.set(key, labels);
   }
-  return known;
+  return labels;
 }
 
 const METHODS = ['GET', 'POST', 'PUT', 'DELETE'] as const;

@@ -18,7 +18,7 @@ interface NodeBindings {
 }
 
 /** Every request is answered within 5 s (less one turn of the sweep), counted from when all of it had arrived. */
-export const ANSWER_WITHIN_MS = 4_700;
+const ANSWER_WITHIN_MS = 4_700;
 /** RFC 7240 `Prefer: wait=n`: a client that asks for it may be kept waiting longer, up to this. */
 const MAX_WAIT_SECONDS = 60;
 
@@ -38,8 +38,8 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, B
   query: unknown;
   body: unknown;
   caller: Caller = ANONYMOUS;
-  /** Headers that the answer gets whatever it is. */
-  extraHeaders: Readonly<Record<string, string>> | undefined;
+  /** Headers that the answer gets whatever it is: name and value in turn. */
+  extraHeaders: readonly string[] | undefined;
   /** Answers the request, once. */
   resolve: ((response: Response) => void) | undefined;
   readonly requestId: string;

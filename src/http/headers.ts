@@ -1,5 +1,5 @@
 import type { RequestCall } from './call.ts';
-import { GatewayResponse } from './node-response.ts';
+import { type CommonHeaders, GatewayResponse } from './node-response.ts';
 
 /** Headers that a script on another origin may read. */
 const EXPOSED = [
@@ -36,22 +36,26 @@ export const COMMON_HEADERS = {
 
 /** Gives an answer the headers that all have. What a handler has said about caching stays. */
 export function applyHeaders(call: RequestCall, response: Response, cacheControl: string): void {
-  const extra: Record<string, string> = {
-    'X-Request-Id': call.requestId,
-    'X-Content-Type-Options': COMMON_HEADERS['X-Content-Type-Options'],
-    'Referrer-Policy': COMMON_HEADERS['Referrer-Policy'],
-    'Access-Control-Allow-Origin': COMMON_HEADERS['Access-Control-Allow-Origin'],
-  };
-  if (call.headers.origin !== undefined) extra['Access-Control-Expose-Headers'] = EXPOSED;
-  if (call.extraHeaders !== undefined) Object.assign(extra, call.extraHeaders);
+  const always = [
+    'X-Request-Id',
+    call.requestId,
+    'X-Content-Type-Options',
+    COMMON_HEADERS['X-Content-Type-Options'],
+    'Referrer-Policy',
+    COMMON_HEADERS['Referrer-Policy'],
+    'Access-Control-Allow-Origin',
+    COMMON_HEADERS['Access-Control-Allow-Origin'],
+  ];
+  if (call.headers.origin !== undefined) always.push('Access-Control-Expose-Headers', EXPOSED);
+  if (call.extraHeaders !== undefined) always.push(...call.extraHeaders);
   const { outgoing } = call;
-  if (outgoing instanceof GatewayResponse) outgoing.prepare(cacheControl, extra);
-  else applyToResponse(response, cacheControl, extra);
+  if (outgoing instanceof GatewayResponse) outgoing.common = { always, cacheControl };
+  else applyToResponse(response, { always, cacheControl });
 }
 
 /** On another server than ours, and where a test calls the application itself. */
-function applyToResponse({ headers }: Response, cacheControl: string, extra: Readonly<Record<string, string>>): void {
-  for (const [name, value] of Object.entries(extra)) headers.set(name, value);
+function applyToResponse({ headers }: Response, { always, cacheControl }: CommonHeaders): void {
+  for (let at = 0; at < always.length; at += 2) headers.set(always[at] ?? '', always[at + 1] ?? '');
   if (!headers.has('Cache-Control')) headers.set('Cache-Control', cacheControl);
 }
 

@@ -6,7 +6,7 @@ import { type BucketPolicy, TokenBucket } from '../std/token-bucket.ts';
 
 export type LimitPolicies = Readonly<Record<PartyKind, BucketPolicy>>;
 
-export const DEFAULT_LIMITS: LimitPolicies = {
+const DEFAULT_LIMITS: LimitPolicies = {
   filer: { ratePerSecond: 1_000, burst: 10_000 },
   agent: { ratePerSecond: 5_000, burst: 50_000 },
   office: { ratePerSecond: 1_000, burst: 10_000 },
@@ -81,15 +81,17 @@ function keyOf(party: string, kind: PartyKind): string {
   return `${kind}:${party}`;
 }
 
-export function rateLimited(retryAfterSeconds: number): GatewayError {
+function rateLimited(retryAfterSeconds: number): GatewayError {
   return new GatewayError('rate-limited', { retryAfterSeconds });
 }
 
-/** draft-ietf-httpapi-ratelimit-headers: structured fields, the policy named after the party's kind. */
-export function rateLimitHeaders(kind: PartyKind, state: LimitState): Readonly<Record<string, string>> {
+/** draft-ietf-httpapi-ratelimit-headers: structured fields, the policy named after the party's kind. Name and value in turn. */
+export function rateLimitHeaders(kind: PartyKind, state: LimitState): readonly string[] {
   const windowSeconds = Math.ceil(state.policy.burst / state.policy.ratePerSecond);
-  return {
-    'RateLimit-Policy': `"${kind}";q=${state.policy.burst};w=${windowSeconds}`,
-    RateLimit: `"${kind}";r=${state.remaining};t=${state.resetSeconds}`,
-  };
+  return [
+    'RateLimit-Policy',
+    `"${kind}";q=${state.policy.burst};w=${windowSeconds}`,
+    'RateLimit',
+    `"${kind}";r=${state.remaining};t=${state.resetSeconds}`,
+  ];
 }

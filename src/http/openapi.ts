@@ -101,8 +101,7 @@ function operation(route: Route, schemas: Record<string, unknown>): Json {
     'x-summary': route.summary,
     'x-access': route.access,
     'x-error-codes': codes,
-    // An empty requirement beside the other: a token may be sent, and counts.
-    security: route.access === 'public' ? [{}, { token: [] }] : [{ token: [] }],
+    security: route.access === 'public' ? [] : [{ token: [] }],
     ...parameters(route, schemas),
     ...requestBody(route, schemas),
     responses: { ...successes(route, schemas), ...problems(codes) },

@@ -9,7 +9,7 @@ import type { BodyDefinition, Caller, Route } from './route.ts';
 import { type Check, type Convert, compileCheck, compileConvert } from './schema.ts';
 
 /** Bytes of a JSON body when the route names no limit. */
-export const JSON_LIMIT_BYTES = 1024 * 1024;
+const JSON_LIMIT_BYTES = 1024 * 1024;
 const JSON_LIMITS = { depth: 32, values: 200_000 };
 
 const STREAMED_MEDIA = ['application/x-ndjson', 'text/event-stream'];
@@ -19,10 +19,23 @@ interface Parameters {
   readonly check: Check;
 }
 
-/** A route with everything worked out that does not depend on the request. */
-export interface CompiledRoute {
-  readonly route: Route;
+/** Labels of a metric. */
+export type Labels = Readonly<Record<string, string>>;
+
+interface MetricLabels {
   readonly operationId: string;
+  readonly operationLabel: Labels;
+  /** Of the answers so far: by status, or by the code of a problem. */
+  readonly labels: Map<number | string, Labels>;
+}
+
+export function metricLabels(operationId: string): MetricLabels {
+  return { operationId, operationLabel: { operation: operationId }, labels: new Map() };
+}
+
+/** A route with everything worked out that does not depend on the request. */
+export interface CompiledRoute extends MetricLabels {
+  readonly route: Route;
   readonly limitBytes: number;
   readonly cacheControl: string;
   /** Media types that a success can have, when there is a choice. */
@@ -43,7 +56,7 @@ export function compileRoute(route: Route): CompiledRoute {
   );
   return {
     route,
-    operationId: route.operationId,
+    ...metricLabels(route.operationId),
     limitBytes: route.body?.limitBytes ?? JSON_LIMIT_BYTES,
     // Whatever is behind a token is somebody's data; what is public may be kept and asked about again.
     cacheControl: route.access === 'public' && route.method === 'GET' ? 'no-cache' : 'no-store',

@@ -73,7 +73,7 @@ export function problemType(code: ErrorCode): string {
 }
 
 /** The document lists no more; `more` counts the rest. */
-export const MAX_LISTED_ERRORS = 100;
+const MAX_LISTED_ERRORS = 100;
 
 /** A problem document (RFC 9457) with this gateway's members. */
 export interface ProblemBody {
@@ -110,7 +110,7 @@ export function problemBody(error: GatewayError, language: Language, requestId: 
 }
 
 /** Seconds for `Retry-After`. `turn` is any running number: it spreads the clients that were refused together. */
-export function retryAfterSeconds(error: GatewayError, turn: number): number | undefined {
+function retryAfterSeconds(error: GatewayError, turn: number): number | undefined {
   if (error.details.retryAfterSeconds !== undefined) return Math.max(1, Math.ceil(error.details.retryAfterSeconds));
   const delay = PROBLEMS[error.code].retryAfter;
   return delay === undefined ? undefined : delay.least + (turn % (delay.spread + 1));

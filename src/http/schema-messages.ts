@@ -85,6 +85,6 @@ export function violationOf(error: ErrorObject, prefix: string): Violation {
 }
 
 /** RFC 6901 section 3. */
-export function escapePointer(name: string): string {
+function escapePointer(name: string): string {
   return name.replaceAll('~', '~0').replaceAll('/', '~1');
 }

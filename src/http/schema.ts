@@ -107,8 +107,3 @@ function convertOne(text: string, node: SchemaNode): unknown {
   if (types.includes('boolean') && (text === 'true' || text === 'false')) return text === 'true';
   return text;
 }
-
-/** Names of the parameters that a schema knows. */
-export function propertyNames(schema: TSchema): ReadonlySet<string> {
-  return new Set(Object.keys((schema as SchemaNode).properties ?? {}));
-}

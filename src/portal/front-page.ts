@@ -98,7 +98,7 @@ export function frontPage(facts: FrontPageFacts): string {
 </header>
 <main>
 <p class="lead">${say('lead')}</p>
-<p><span class="state ${facts.isReady ? 'good' : 'bad'}">${say(facts.isReady ? 'ready' : 'notReady')}</span><span class="state">${say('env')}: ${
+<p class="states"><span class="state ${facts.isReady ? 'good' : 'bad'}">${say(facts.isReady ? 'ready' : 'notReady')}</span><span class="state">${say('env')}: ${
     facts.env === 'production' ? say('production') : say('sandbox')
   }</span></p>
 <ul class="cards">
@@ -120,7 +120,7 @@ ${typeTable(facts, say)}
 
 function firstFiling(issuer: string): string {
   return [
-    `npx shenbao sign   filing.json --key filer.jwk --gateway ${issuer} > filing.jws`,
+    `npx shenbao sign filing.json --key filer.jwk --gateway ${issuer} > filing.jws`,
     `curl -i ${issuer}/v1/filings -H 'Content-Type: application/jose' --data-binary @filing.jws`,
   ].join('\n');
 }

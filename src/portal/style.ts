@@ -19,15 +19,16 @@ h2 { font-size: 1.15rem; margin: 2.5rem 0 .75rem; }
 h3 { font-size: 1rem; margin: 0 0 .35rem; }
 header nav { margin-left: auto; }
 .lead { font-size: 1.1rem; max-width: 46rem; margin: 1rem 0 1.25rem; }
+.states { display: flex; flex-wrap: wrap; gap: .5rem; margin: 0 0 1.25rem; }
 .state { display: inline-flex; align-items: center; gap: .5rem; padding: .15rem .8rem; border: 1px solid var(--line); border-radius: 99px; background: var(--paper); font-size: .9rem; }
-.state + .state { margin-left: .5rem; }
-.state::before { content: ""; width: .6rem; height: .6rem; border-radius: 50%; background: var(--soft); }
+.state::before { content: ""; flex: none; width: .6rem; height: .6rem; border-radius: 50%; background: var(--soft); }
 .state.good::before { background: var(--good); }
 .state.bad::before { background: var(--bad); }
 .cards { display: grid; gap: 1rem; grid-template-columns: repeat(auto-fit, minmax(17rem, 1fr)); padding: 0; margin: 0; list-style: none; }
 .cards li { background: var(--paper); border: 1px solid var(--line); border-radius: .6rem; padding: 1.1rem 1.25rem; }
+.cards a { display: inline-block; }
 .cards p { margin: .25rem 0 .6rem; color: var(--soft); font-size: .95rem; }
-code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "Noto Sans Mono CJK SC", monospace; font-size: .87rem; }
+code, pre { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, "DejaVu Sans Mono", "Noto Sans Mono CJK SC", monospace; font-size: .87rem; }
 pre { background: var(--paper); border: 1px solid var(--line); border-radius: .6rem; padding: .9rem 1.1rem; overflow-x: auto; line-height: 1.55; margin: 0; }
 .scroll { overflow-x: auto; background: var(--paper); border: 1px solid var(--line); border-radius: .6rem; }
 table { border-collapse: collapse; width: 100%; font-size: .95rem; }
