@@ -22,9 +22,13 @@ export function openApiText(): string {
   return `${JSON.stringify(openApiDocument(gatewayRoutes(unusable('deps')), manifest.version), null, 2)}\n`;
 }
 
-const isProgram = process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href;
-if (isProgram) {
-  // Beside the compiled modules, where ops/openapi-file.ts looks for it.
-  const target = process.argv[2] ?? fileURLToPath(new URL('../openapi.json', import.meta.url));
-  writeFileSync(target, openApiText());
+/** The document as the build wrote it, beside the compiled modules. */
+const BUILT_DOCUMENT = new URL('../openapi.json', import.meta.url);
+
+/** What `GET /openapi.json` serves: the built file; made on the spot when the gateway runs from its sources. */
+export function readOpenApi(): string {
+  return import.meta.url.endsWith('.ts') ? openApiText() : readFileSync(BUILT_DOCUMENT, 'utf8');
 }
+
+const isProgram = process.argv[1] !== undefined && import.meta.url === pathToFileURL(process.argv[1]).href;
+if (isProgram) writeFileSync(process.argv[2] ?? fileURLToPath(BUILT_DOCUMENT), openApiText());
