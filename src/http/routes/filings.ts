@@ -177,7 +177,7 @@ function readRoutes(deps: FilingRouteDeps): readonly Route[] {
         const filing = await getFiling(reading, call.caller, call.params.id);
         const headers = { ETag: entityTag(filing) };
         const known = call.header('if-none-match')?.split(/\s*,\s*/) ?? [];
-        if (known.some((etag) => etag.replace(/^W\//, '') === headers.ETag))
+        if (known.some((etag) => etag === '*' || etag.replace(/^W\//, '') === headers.ETag))
           return new Response(null, { status: 304, headers });
         return Response.json(filing, { headers });
       },
