@@ -261,10 +261,11 @@ class Server implements EmbeddedDatabase {
     if (this.#stopping) return;
     this.#stopping = true;
     process.off('exit', this.#onExit);
+    // First: a process that starts meanwhile must not attach to a server that is about to go.
+    rmSync(path.join(this.#place.side, 'owner'), { force: true });
     const child = this.#child;
     if (child?.pid !== undefined)
       await stopServer(child.pid, () => child.exitCode !== null || child.signalCode !== null);
-    rmSync(path.join(this.#place.side, 'owner'), { force: true });
     if (this.socketDir !== undefined && this.socketDir !== this.dataDir)
       rmSync(this.socketDir, { recursive: true, force: true });
   }

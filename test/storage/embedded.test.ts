@@ -100,6 +100,17 @@ describe('a start', () => {
     for (const each of ready) expect(await query(each, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
   });
 
+  test('while the one before is still stopping waits for it and does not attach to what is about to go', async () => {
+    const dataDir = path.join(place(), 'postgres');
+    const first = hold({ args: [dataDir] });
+    await first.ready;
+    const ended = first.end('SIGTERM');
+    const ready = await hold({ args: [dataDir] }).ready;
+    await ended;
+    expect(ready.attached).toBe(false);
+    expect(await query(ready, 'SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  });
+
   test('with a path that is too long for a socket puts the socket elsewhere, and takes it away again', async () => {
     const dataDir = path.join(place(), 'n'.repeat(60), 'm'.repeat(60), 'postgres');
     const holder = hold({ args: [dataDir] });
