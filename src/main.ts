@@ -211,7 +211,7 @@ function makeParts(input: PartsInput) {
     filings: {
       ingest: { directory, catalogue, db, lanes, issuer: config.issuer, env: config.env, pool, limits, metrics },
       reading: { db, lanes, directory, clock, env: config.env, signer },
-      toGatewayError: (error) => failures.toGatewayError(error),
+      toGatewayError: (error) => failures.explain(error),
       proof: (office, index) => filingProof(logContext, office, index),
     },
     filingTypes: { catalogue },
