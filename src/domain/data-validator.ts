@@ -1,5 +1,5 @@
 import type { Ajv2020, ErrorObject } from 'ajv/dist/2020.js';
-import { resolveNode, type SchemaNode } from './schema-node.ts';
+import type { SchemaNode } from './schema-node.ts';
 
 /** Validates `data`. The result is Ajv's own list, empty when the data keep the schema. */
 export type DataValidator = (data: unknown) => readonly ErrorObject[];
@@ -16,28 +16,28 @@ interface LongList {
 }
 
 /**
- * Compiles a schema for filings of any size. References are written out first: Ajv joins the findings of every `$ref`
- * by copying the list so far, which took 100 s for 10,000 wrong person lines. Long lists are validated one element at a
- * time, and only until enough is found. Throws what Ajv throws.
+ * Compiles a schema for filings of any size. Long lists are validated one element at a time, and only until enough is
+ * found: Ajv joins the findings behind every `$ref` by copying the list so far, which took 100 s for 10,000 wrong person
+ * lines. Writing the references out instead makes one function that is too large for V8 to optimise: three times slower.
+ * Throws what Ajv throws.
  * @param known validators by schema: versions of a form that differ in words only share one
  */
 export function compileValidator(ajv: Ajv2020, schema: SchemaNode, known: Map<string, DataValidator>): DataValidator {
-  const written = writeOut(schema, schema);
-  const text = JSON.stringify(written);
+  const bare = withoutAnnotations(schema);
+  const text = JSON.stringify(bare);
   const same = known.get(text);
   if (same !== undefined) return same;
-  const validate = compileWritten(ajv, written);
+  const validate = compileBare(ajv, bare);
   known.set(text, validate);
   return validate;
 }
 
-function compileWritten(ajv: Ajv2020, schema: SchemaNode): DataValidator {
+function compileBare(ajv: Ajv2020, schema: SchemaNode): DataValidator {
   const lists: LongList[] = [];
-  const whole = compile(ajv, cutLongLists(ajv, schema, [], lists));
+  const whole = compile(ajv, cutLongLists(ajv, schema, schema, [], lists));
+  if (lists.length === 0) return whole;
   return (data) => {
-    const found = whole(data);
-    if (lists.length === 0) return found;
-    const all = [...found];
+    const all = [...whole(data)];
     for (const list of lists) validateList(list, data, all);
     return all;
   };
@@ -64,50 +64,54 @@ function validateList({ segments, validate }: LongList, data: unknown, all: Erro
   }
 }
 
-/** The schema with every `$ref` replaced by what it names, and without what is for people. */
-function writeOut(root: SchemaNode, node: SchemaNode): SchemaNode {
-  const { $defs: _, ...resolved } = resolveNode(root, node);
+/** The schema without what is for people: versions often differ in that alone. */
+function withoutAnnotations(node: SchemaNode): SchemaNode {
   const result: Record<string, unknown> = {};
-  for (const [keyword, value] of Object.entries(resolved)) {
-    if (keyword === 'properties') result[keyword] = mapValues(value as object, (child) => writeOutAny(root, child));
-    else if (SUBSCHEMAS.has(keyword)) result[keyword] = writeOutAny(root, value);
-    else if (LISTS.has(keyword))
-      result[keyword] = (value as readonly unknown[]).map((child) => writeOutAny(root, child));
-    else if (!isAnnotation(keyword)) result[keyword] = value;
+  for (const [keyword, value] of Object.entries(node)) {
+    if (isAnnotation(keyword)) continue;
+    if (MAPS.has(keyword))
+      result[keyword] = Object.fromEntries(
+        Object.entries(value as object).map(([name, child]) => [name, bareChild(child)]),
+      );
+    else if (LISTS.has(keyword)) result[keyword] = (value as readonly unknown[]).map(bareChild);
+    else result[keyword] = SUBSCHEMAS.has(keyword) ? bareChild(value) : value;
   }
   return result;
+}
+
+const SUBSCHEMAS = new Set(['items', 'not', 'if', 'then', 'else', 'contains']);
+const LISTS = new Set(['allOf', 'anyOf', 'oneOf']);
+const MAPS = new Set(['properties', '$defs']);
+
+function bareChild(child: unknown): unknown {
+  return typeof child === 'object' && child !== null ? withoutAnnotations(child as SchemaNode) : child;
 }
 
 function isAnnotation(keyword: string): boolean {
   return keyword.startsWith('x-') || ['title', 'description', 'default', '$comment', '$schema'].includes(keyword);
 }
 
-const SUBSCHEMAS = new Set(['items', 'not', 'if', 'then', 'else', 'contains']);
-const LISTS = new Set(['allOf', 'anyOf', 'oneOf']);
-
-function writeOutAny(root: SchemaNode, child: unknown): unknown {
-  return typeof child === 'object' && child !== null ? writeOut(root, child as SchemaNode) : child;
-}
-
-function mapValues(value: object, map: (child: unknown) => unknown): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(value).map(([name, child]) => [name, map(child)]));
-}
-
 /** Takes the elements of long lists out of the schema and gives them validators of their own. */
-function cutLongLists(ajv: Ajv2020, node: SchemaNode, segments: readonly string[], lists: LongList[]): SchemaNode {
+function cutLongLists(
+  ajv: Ajv2020,
+  root: SchemaNode,
+  node: SchemaNode,
+  segments: readonly string[],
+  lists: LongList[],
+): SchemaNode {
   if (
     node.type === 'array' &&
     node.items !== undefined &&
-    Number(node.maxItems) > SHORT_LIST &&
-    node.items.type === 'object'
+    node.uniqueItems === undefined &&
+    Number(node.maxItems) > SHORT_LIST
   ) {
-    lists.push({ segments, validate: compile(ajv, node.items) });
+    lists.push({ segments, validate: compile(ajv, { ...node.items, $defs: root.$defs ?? {} }) });
     const { items: _, ...rest } = node;
     return rest;
   }
   if (node.properties === undefined) return node;
   const cut = (name: string, child: SchemaNode | boolean): SchemaNode | boolean =>
-    typeof child === 'boolean' ? child : cutLongLists(ajv, child, [...segments, name], lists);
+    typeof child === 'boolean' ? child : cutLongLists(ajv, root, child, [...segments, name], lists);
   const properties = Object.fromEntries(
     Object.entries(node.properties).map(([name, child]) => [name, cut(name, child)]),
   );

@@ -8,10 +8,13 @@ import { resolveNode, type SchemaNode } from './schema-node.ts';
 /** Adds a finding about the value at a pointer of the file in hand. */
 export type Report = (pointer: string, message: string) => void;
 
+/** No field with a pattern is longer. RE2 is linear, but a long text need not be looked at to know that it is too long. */
+const PATTERN_MAX = 65_536;
+
 /** Patterns run in RE2's linear-time engine: a schema comes from outside the code, its input from outside the house. */
 function linearRegExp(pattern: string, flags: string): { test(text: string): boolean } {
   const compiled = RE2JS.compile(RE2JS.translateRegExp(pattern), flags.includes('i') ? RE2JS.CASE_INSENSITIVE : 0);
-  return { test: (text) => compiled.matcher(text).find() };
+  return { test: (text) => text.length <= PATTERN_MAX && compiled.matcher(text).find() };
 }
 const regExp = Object.assign(linearRegExp, { code: 'linearRegExp' });
 
@@ -77,7 +80,11 @@ function lint(root: SchemaNode, report: Report): void {
       if (!KNOWN.has(keyword)) report(`${pointer}/${escapePointer(keyword)}`, `keyword ${keyword} is not known here`);
     lintBounds(node, pointer, report);
     lintProperties(root, node, pointer, report);
-    if (typeof node.pattern === 'string') lintPattern(node.pattern, `${pointer}/pattern`, report);
+    if (typeof node.pattern === 'string') {
+      lintPattern(node.pattern, `${pointer}/pattern`, report);
+      if (!(Number(node.maxLength) <= PATTERN_MAX))
+        report(pointer, `a pattern needs a maxLength of at most ${PATTERN_MAX}`);
+    }
   });
 }
 
@@ -124,6 +131,9 @@ function lintBounds(node: SchemaNode, pointer: string, report: Report): void {
       report(pointer, 'a string needs maxLength, a format, enum or const');
   }
   if (node.type === 'array' && typeof node.maxItems !== 'number') report(pointer, 'an array needs maxItems');
+  if (node.uniqueItems === true && !['string', 'integer'].includes(node.items?.type ?? '')) {
+    report(`${pointer}/uniqueItems`, 'uniqueItems is for strings and integers only: comparing objects is quadratic');
+  }
   if (node.type === 'object' && node.additionalProperties !== false)
     report(pointer, 'an object needs additionalProperties: false');
 }
