@@ -15,6 +15,7 @@ const LINE_BYTES = 16 * 1024 * 1024;
 export class Journal {
   readonly #known: Map<string, string>;
   readonly #handle: FileHandle | undefined;
+  #written: Promise<void> = Promise.resolve();
 
   private constructor(known: Map<string, string>, handle: FileHandle | undefined) {
     this.#known = known;
@@ -28,7 +29,7 @@ export class Journal {
       const known = await readKnown(file);
       const handle = await open(file, 'a');
       // An interrupted write may have left half a line.
-      if (known.size > 0) await handle.appendFile('\n');
+      if ((await handle.stat()).size > 0) await handle.appendFile('\n');
       return new Journal(known, handle);
     } catch (error) {
       throw fileError(file, error);
@@ -45,8 +46,11 @@ export class Journal {
     return this.#known.get(key);
   }
 
-  async add(key: string, name: string, filing: Filing): Promise<void> {
-    await this.#handle?.appendFile(`${JSON.stringify({ key, name, filing })}\n`);
+  /** One write after the other: Node gives no order, and no whole lines, to writes side by side. */
+  add(key: string, name: string, filing: Filing): Promise<void> {
+    const line = `${JSON.stringify({ key, name, filing })}\n`;
+    this.#written = this.#written.then(() => this.#handle?.appendFile(line));
+    return this.#written;
   }
 
   async close(): Promise<void> {

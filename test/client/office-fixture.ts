@@ -49,7 +49,7 @@ async function signature(jwk: Jwk, data: Uint8Array): Promise<Buffer> {
   return Buffer.from(await key.sign(data));
 }
 
-export async function jwsOver(jwk: Jwk, payload: object): Promise<string> {
+async function jwsOver(jwk: Jwk, payload: object): Promise<string> {
   const header = { alg: 'EdDSA', kid: jwk.kid, typ: 'receipt+jws' };
   const input = `${b64u(Buffer.from(JSON.stringify(header)))}.${b64u(Buffer.from(canonicalize(payload) as string))}`;
   return `${input}.${b64u(await signature(jwk, Buffer.from(input)))}`;

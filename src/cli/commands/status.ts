@@ -18,7 +18,7 @@ export const status: Command = {
   },
 };
 
-export function filingLines(terminal: Terminal, filing: Filing): string[] {
+function filingLines(terminal: Terminal, filing: Filing): string[] {
   const yesNo = filing.late ? { zh: '是', en: 'yes' } : { zh: '否', en: 'no' };
   const rows: [string, string][] = [
     [terminal.say({ zh: '编号', en: 'id' }), terminal.paint('bold', plain(filing.id))],
