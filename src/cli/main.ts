@@ -16,7 +16,7 @@ import { submit } from './commands/submit.ts';
 import { validate } from './commands/validate.ts';
 import { verify } from './commands/verify.ts';
 import type { CliContext } from './context.ts';
-import { EXIT, exitCodeOf, UsageError } from './exit.ts';
+import { EXIT, exitCodeOf, fileError, UsageError } from './exit.ts';
 import { Terminal } from './terminal.ts';
 
 const COMMANDS: readonly Command[] = [serve, keygen, sign, validate, submit, status, verify, pull, importParties];
@@ -147,6 +147,10 @@ async function run(ctx: CliContext, command: () => Promise<number>): Promise<num
       terminal.fail(error.text);
       return EXIT.usage;
     }
+    if (isFileFault(error)) {
+      terminal.fail(fileError(error.path ?? '', error).text);
+      return EXIT.usage;
+    }
     if (!(error instanceof ShenbaoError)) throw error;
     const code = exitCodeOf(error);
     if (code === EXIT.unreachable) {
@@ -158,6 +162,11 @@ async function run(ctx: CliContext, command: () => Promise<number>): Promise<num
     if (code !== EXIT.unreachable || terminal.json) terminal.problem(error);
     return code;
   }
+}
+
+/** A full disk, a folder that may not be written to: the machine's matter, not a fault of the program. */
+function isFileFault(error: unknown): error is NodeJS.ErrnoException {
+  return error instanceof Error && 'syscall' in error && 'errno' in error;
 }
 
 /** `--lang` decides the language of the help too, so it is read before commander reads anything. */
