@@ -142,7 +142,7 @@ async function main(): Promise<number> {
   const paint = painter(process.stdout.isTTY === true);
   let step = '';
   const result = await benchSingle(parsed.options, (text, share) => {
-    const name = text.replace(/^\d+ /, '');
+    const name = text.replaceAll(/\d+ /g, '');
     // Where nothing can be drawn over, each step is told once.
     if (!process.stderr.isTTY && name !== step) process.stderr.write(`${name} ...\n`);
     step = name;
