@@ -33,7 +33,9 @@ const APPLY: Readonly<Record<string, (a: bigint, b: bigint) => bigint>> = {
   '+': (a, b) => a + b,
   '-': (a, b) => a - b,
   '*': (a, b) => a * b,
+  // biome-ignore lint/complexity/useMathMinMax: Math.min takes no BigInt
   min: (a, b) => (a < b ? a : b),
+  // biome-ignore lint/complexity/useMathMinMax: Math.max takes no BigInt
   max: (a, b) => (a > b ? a : b),
   round_half_up: roundHalfUp,
 };
