@@ -35,6 +35,10 @@ const FilingTypeSchema = Type.Object({
 });
 
 export function filingTypeRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
+  return [...typeRoutes(deps), ...versionRoutes(deps)];
+}
+
+function typeRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
   return [
     route({
       method: 'GET',
@@ -63,6 +67,11 @@ export function filingTypeRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
       errors: ['not-found'],
       handle: (call) => reply(call, describe(findType(deps, call.params.type))),
     }),
+  ];
+}
+
+function versionRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
+  return [
     route({
       method: 'GET',
       path: '/v1/filing-types/{type}/versions/{version}/schema',
@@ -109,9 +118,11 @@ export function filingTypeRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
 
 type Asking = Parameters<typeof constantResponse>[0];
 
-/** The catalogue does not change while it is loaded: a client that has the answer is told so. */
+/** The catalogue changes with a restart at most: an answer may be kept for minutes, and then asked for by its ETag. */
 function reply(call: Asking, body: object, type = 'application/json'): Response {
-  return constantResponse(call, constant(JSON.stringify(body), type));
+  const response = constantResponse(call, constant(JSON.stringify(body), type));
+  response.headers.set('Cache-Control', 'public, max-age=300');
+  return response;
 }
 
 function describe({ metadata, isEvent }: FilingType): object {
