@@ -1,4 +1,4 @@
-import { type Json, canonicalJson } from '../std/canonical.ts';
+import { canonicalJson, type Json } from '../std/canonical.ts';
 import type { FilingKind, Period } from './filing.ts';
 
 /** What a receipt states. Its member names are the contract's; its bytes on the tree are its RFC 8785 form. */
