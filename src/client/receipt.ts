@@ -50,7 +50,8 @@ export type ReceiptStep = keyof typeof STEPS;
 
 /**
  * Verifies a receipt with the gateway's public keys (`GET /.well-known/jwks.json`) and nothing else; offline, when you
- * kept them. Stops at the first step that fails.
+ * kept them. Stops at the first step that fails. Takes both forms: the JSON receipt, and the compact JWS over its
+ * statement, which has no salt and so cannot show the leaf.
  */
 export async function verifyReceipt(
   receipt: unknown,
@@ -58,11 +59,12 @@ export async function verifyReceipt(
   options: ReceiptOptions = {},
 ): Promise<ReceiptReport> {
   const steps: VerificationStep[] = [];
-  const check = (step: ReceiptStep, ok: boolean): boolean => {
+  const check: Check = (step, ok) => {
     steps.push({ step, ok, text: STEPS[step] });
     return ok;
   };
   const hash = options.hash ?? sha256;
+  if (typeof receipt === 'string') return verifySignedStatement(receipt.trim(), jwks, options, { hash, steps, check });
   const parts = openReceipt(receipt);
   if (!check('form', parts !== undefined) || parts === undefined) return { ok: false, steps };
   const { statement, signed } = parts;
@@ -77,6 +79,37 @@ export async function verifyReceipt(
     check('id', statement.id === `${statement.office}.${statement.index}`) &&
     (options.payloadBytes === undefined || checkPayload(hash, parts, options.payloadBytes, check));
   return { ok, ...facts };
+}
+
+type Check = (step: ReceiptStep, ok: boolean) => boolean;
+
+async function verifySignedStatement(
+  text: string,
+  jwks: Jwks,
+  { issuer, payloadBytes }: ReceiptOptions,
+  { hash, steps, check }: { hash: Hash; steps: VerificationStep[]; check: Check },
+): Promise<ReceiptReport> {
+  const jws = parseJws(text);
+  // The type keeps what the gateway signed for another purpose from passing as a receipt.
+  const statement = jws?.header.typ === 'receipt+jws' ? openStatement(parseObject(jws.payload)) : undefined;
+  if (!check('form', statement !== undefined) || statement === undefined) return { ok: false, steps };
+  const verdict = await verifyJws(jws, jwks);
+  const ok =
+    check('key', verdict !== 'unknown-key') &&
+    check('signature', verdict === 'ok') &&
+    check('issuer', (issuer ?? statement.iss) === statement.iss) &&
+    check('id', statement.id === `${statement.office}.${statement.index}`) &&
+    (payloadBytes === undefined ||
+      (check('digest', encodeBase64url(hash(payloadBytes)) === statement.digest) &&
+        check('content', sameContent(parseObject(payloadBytes), statement))));
+  return { ok, steps, statement };
+}
+
+/** Undefined when a member is missing or not of its type. */
+function openStatement(value: unknown): ReceiptStatement | undefined {
+  if (!isObject(value) || !STATEMENT_TEXTS.every((name) => typeof value[name] === 'string')) return undefined;
+  if (!Number.isSafeInteger(value.index) || !isObject(value.period)) return undefined;
+  return value as unknown as ReceiptStatement;
 }
 
 interface OpenedReceipt {
@@ -108,18 +141,17 @@ const STATEMENT_TEXTS = [
 /** Everything decoded, or undefined when a member is missing, unknown, or not in its one proper form. */
 function openReceipt(receipt: unknown): OpenedReceipt | undefined {
   if (!isObject(receipt) || Object.keys(receipt).sort().join() !== RECEIPT_MEMBERS.join()) return undefined;
-  const { statement, salt, path, leafIndex, treeSize, signature } = receipt as unknown as Receipt;
-  if (!isObject(statement) || !STATEMENT_TEXTS.every((name) => typeof statement[name] === 'string')) return undefined;
-  if (!Number.isSafeInteger(statement.index) || !isObject(statement.period)) return undefined;
+  const { salt, path, leafIndex, treeSize, signature } = receipt as unknown as Receipt;
+  const statement = openStatement(receipt.statement);
   if (!Number.isSafeInteger(leafIndex) || !Number.isSafeInteger(treeSize) || !Array.isArray(path)) return undefined;
   const saltBytes = typeof salt === 'string' ? decodeBase64url(salt) : undefined;
   const hashes = path.map((step) => (typeof step === 'string' ? decodeBase64url(step) : undefined));
   const jws = typeof signature === 'string' ? parseJws(signature) : undefined;
   const signed = openRoot(jws?.payload);
-  if (saltBytes?.length !== 16 || !hashes.every((step) => step?.length === 32) || signed === undefined)
-    return undefined;
+  if (statement === undefined || signed === undefined) return undefined;
+  if (saltBytes?.length !== 16 || !hashes.every((step) => step?.length === 32)) return undefined;
   return {
-    statement: statement as unknown as ReceiptStatement,
+    statement,
     salt: saltBytes,
     path: hashes as Uint8Array[],
     leafIndex,
@@ -147,12 +179,7 @@ function standsInTree(hash: Hash, receipt: OpenedReceipt): boolean {
   }
 }
 
-function checkPayload(
-  hash: Hash,
-  { statement, salt }: OpenedReceipt,
-  payload: Uint8Array,
-  check: (step: ReceiptStep, ok: boolean) => boolean,
-): boolean {
+function checkPayload(hash: Hash, { statement, salt }: OpenedReceipt, payload: Uint8Array, check: Check): boolean {
   const { id, office, index, receivedAt } = statement;
   return (
     check('digest', encodeBase64url(hash(payload)) === statement.digest) &&

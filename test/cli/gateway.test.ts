@@ -296,7 +296,11 @@ describe('the SDK', () => {
     const { filing } = await filer.submit(payload);
     expect((await filer.filing(filing.id)).history).toMatchObject([{ status: 'accepted' }]);
     expect(await filer.receipt(filing.id)).toEqual(filing.receipt);
-    expect(await filer.receiptJws(filing.id)).toMatch(/^[\w-]+\.[\w-]+\.[\w-]+$/);
+    const compact = await filer.receiptJws(filing.id);
+    expect((await filer.verifyReceipt(compact, { payloadBytes: payloadBytes(payload) })).ok).toBe(true);
+    const file = path.join(temporaryFolder(), 'receipt.jws');
+    writeFileSync(file, compact);
+    expect((await cli('verify', file)).code).toBe(0);
     expect(await filer.content(filing.id)).toBe(await contentOf(filing.id));
     expect(await filer.proof(filing.id)).toMatch(/^c2sp\.org\/tlog-proof@v1\n/);
     expect((await filer.verifyReceipt(filing.receipt, { payloadBytes: payloadBytes(payload) })).ok).toBe(true);

@@ -49,8 +49,8 @@ async function signature(jwk: Jwk, data: Uint8Array): Promise<Buffer> {
   return Buffer.from(await key.sign(data));
 }
 
-async function jwsOver(jwk: Jwk, payload: object): Promise<string> {
-  const header = { alg: 'EdDSA', kid: jwk.kid, typ: 'receipt+jws' };
+export async function jwsOver(jwk: Jwk, payload: object, typ = 'tick+jws'): Promise<string> {
+  const header = { alg: 'EdDSA', kid: jwk.kid, typ };
   const input = `${b64u(Buffer.from(JSON.stringify(header)))}.${b64u(Buffer.from(canonicalize(payload) as string))}`;
   return `${input}.${b64u(await signature(jwk, Buffer.from(input)))}`;
 }

@@ -6,6 +6,7 @@ import {
   gatewayKeys,
   hash,
   ISSUER,
+  jwsOver,
   type LoggedFiling,
   logFilings,
   OFFICE,
@@ -89,6 +90,30 @@ describe('a receipt', () => {
       payloadBytes: Buffer.from('{"type":"amr.recall"}'),
     });
     expect(steps.at(-1)).toMatchObject({ step: 'leaf', ok: false });
+  });
+});
+
+describe('a receipt as a compact JWS', () => {
+  const signed = (typ: string): Promise<string> =>
+    jwsOver(gateway.jwk, (receipts[2] as { statement: object }).statement, typ);
+
+  test('verifies, and fails after any change of one bit', async () => {
+    const text = await signed('receipt+jws');
+    const report = await verifyReceipt(text, gateway.jwks, { payloadBytes: payloadOf(2), issuer: ISSUER });
+    expect(report).toMatchObject({ ok: true, statement: { id: `${OFFICE}.2` } });
+    expect((await verifyReceipt(text, gateway.jwks, { payloadBytes: payloadOf(3) })).ok).toBe(false);
+    expect((await verifyReceipt(text, gateway.jwks, { issuer: 'https://another.example' })).ok).toBe(false);
+    const bytes = Buffer.from(text);
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const altered = Buffer.from(bytes);
+      altered[bit >> 3] = (altered[bit >> 3] as number) ^ (1 << (bit & 7));
+      expect((await verifyReceipt(altered.toString('latin1'), gateway.jwks)).ok).toBe(false);
+    }
+  });
+
+  test('is not to be had from a signature of another type', async () => {
+    const report = await verifyReceipt(await signed('filing+jws'), gateway.jwks);
+    expect(report).toMatchObject({ ok: false, steps: [{ step: 'form', ok: false }] });
   });
 });
 

@@ -68,6 +68,7 @@ function factsLine({ type, filer, period, receivedAt, digest }: NonNullable<Rece
 
 /** One JSON value, or one a line; a value that holds a filing or a receipt stands for it. */
 function readReceipts(file: string, text: string): unknown[] {
+  if (/^\s*[\w-]+\.[\w-]+\.[\w-]+\s*$/.test(text)) return [text];
   const whole = tryJson(text);
   const values =
     whole === undefined
@@ -107,7 +108,13 @@ async function keySet(file: string | undefined, ask: () => Promise<Jwks>): Promi
 async function filingBytes(file: string, receipt: unknown): Promise<Uint8Array> {
   const document = await readDocument(file);
   if (document.kind === 'jws') return parseContent(document.content)?.payload ?? document.bytes;
-  const { statement } = receipt as { statement?: { digest?: unknown } };
   const rewritten = document.kind === 'payload' ? payloadBytes(document.payload) : document.bytes;
-  return payloadDigest(document.bytes, nodeHash) === statement?.digest ? document.bytes : rewritten;
+  return payloadDigest(document.bytes, nodeHash) === statedDigest(receipt) ? document.bytes : rewritten;
+}
+
+function statedDigest(receipt: unknown): unknown {
+  const isCompact = typeof receipt === 'string';
+  const signed = isCompact ? tryJson(Buffer.from(receipt.split('.')[1] ?? '', 'base64url').toString()) : undefined;
+  const statement = isCompact ? signed : (receipt as { statement?: unknown }).statement;
+  return (statement as { digest?: unknown } | null | undefined)?.digest;
 }
