@@ -64,8 +64,10 @@ export function honoPath(path: string): string {
   );
 }
 
+type Serve = (context: Context) => Promise<Response>;
+
 /** What Hono calls for a route. */
-function server(machine: Machine, route: CompiledRoute): (context: Context) => Promise<Response> {
+function server(machine: Machine, route: CompiledRoute): Serve {
   const { sweep, ids } = machine;
   const setting = {
     clock: machine.deps.clock,

@@ -132,3 +132,6 @@ export const BulkContent = Type.Object({
   line: Type.Integer({ minimum: 0, description: "The line's leaf index under the root" }),
   path: Type.Array(Digest),
 });
+
+/** A JWS in either serialization. */
+export const JWS_MEDIA = { 'application/jose': CompactJws, 'application/jose+json': FlattenedJws };

@@ -1,6 +1,6 @@
-import type { Sql } from 'postgres';
 import { type Clock, formatInstant } from '../std/clock.ts';
 import type { Logger } from '../std/telemetry.ts';
+import type { Sql } from '../storage/db.ts';
 import { failureCode } from '../storage/failures.ts';
 import { deleteIdentityChanges, selectIdentityChanges, selectIdentityHead } from '../storage/identity-feed.ts';
 

@@ -1,5 +1,5 @@
-import type { TransactionSql } from 'postgres';
 import { type Clock, formatInstant } from '../std/clock.ts';
+import type { TransactionSql } from '../storage/db.ts';
 import {
   countUsableKeys,
   type KeyRow,

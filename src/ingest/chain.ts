@@ -1,7 +1,7 @@
-import type { Sql } from 'postgres';
 import { filingId, laneOf } from '../domain/filing.ts';
 import { filingKey } from '../domain/filing-key.ts';
 import type { FilingRecord } from '../domain/filing-record.ts';
+import type { Sql } from '../storage/db.ts';
 import { loadFiling } from '../storage/filing-lookup.ts';
 import { findByKeys } from '../storage/filings.ts';
 import type { FilingStatus } from './view.ts';

@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import type { Sql, TransactionSql } from 'postgres';
 import { filingId, laneOf } from '../domain/filing.ts';
 import type { FilingRecord, ManifestRecord } from '../domain/filing-record.ts';
 import { merkleTree } from '../log/merkle.ts';
@@ -7,7 +6,7 @@ import { sha256 } from '../std/bytes.ts';
 import type { Clock } from '../std/clock.ts';
 import { assert, GatewayError } from '../std/errors.ts';
 import type { Logger } from '../std/telemetry.ts';
-import type { Database } from '../storage/db.ts';
+import type { Database, Sql, TransactionSql } from '../storage/db.ts';
 import { isUnavailable, isUniqueViolation } from '../storage/failures.ts';
 import {
   findByKeys,

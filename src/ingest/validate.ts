@@ -1,10 +1,10 @@
-import type { Sql } from 'postgres';
 import { isLate } from '../calendar/deadlines.ts';
 import { type FilingPayload, laneOf, parseFilingId } from '../domain/filing.ts';
 import type { FilingRecord } from '../domain/filing-record.ts';
 import type { Catalogue, FilingType, FilingTypeVersion } from '../domain/filing-type.ts';
 import { checkAgainstType } from '../domain/payload.ts';
 import type { Violation } from '../std/errors.ts';
+import type { Sql } from '../storage/db.ts';
 import { loadFiling } from '../storage/filing-lookup.ts';
 
 export interface ValidateContext {
