@@ -1,8 +1,8 @@
 import type { IdentityContext } from '../identity/change.ts';
 import type { IssueTokenContext } from '../identity/issue-token.ts';
 import type { Route } from './route.ts';
-import { type FilingRouteDeps, filingRoutes } from './routes/filings.ts';
 import { type FilingTypeRouteDeps, filingTypeRoutes } from './routes/filing-types.ts';
+import { type FilingRouteDeps, filingRoutes } from './routes/filings.ts';
 import { importRoutes } from './routes/import.ts';
 import { oauthRoutes } from './routes/oauth.ts';
 import { type OfficeDeps, officeRoutes } from './routes/offices.ts';

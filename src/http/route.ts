@@ -1,7 +1,7 @@
 import type { Static, TSchema } from 'typebox';
+import type { PartyKind } from '../identity/records.ts';
 import type { ErrorCode } from '../std/errors.ts';
 import type { Language, Text } from '../std/text.ts';
-import type { PartyKind } from '../identity/records.ts';
 
 /** Who is asking, as the access token says; a request without a token is anonymous. */
 export type Caller = { readonly role: 'anonymous' } | { readonly role: PartyKind; readonly party: string };
