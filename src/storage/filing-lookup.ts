@@ -46,7 +46,10 @@ export interface FilingWithTick {
   readonly tick: TickRecord;
 }
 
-/** Undefined when nothing stands at that index. */
+/**
+ * Undefined when nothing stands at that index. The range with its order, which says the same as `=`, makes it the
+ * primary key that is used, as in `findByKeys`.
+ */
 export async function loadFiling(
   sql: Sql,
   lane: number,
@@ -55,8 +58,11 @@ export async function loadFiling(
 ): Promise<FilingWithTick | undefined> {
   const rows = await sql<(FilingRow & TickRow)[]>`
     SELECT f.*, t.at AS tick_at, t.leaves AS tick_leaves, t.signature AS tick_signature
-    FROM filing f JOIN tick t ON t.lane = f.tick_lane AND t.id = f.tick
-    WHERE f.lane = ${lane} AND f.office = ${office} AND f.idx = ${index}`;
+    FROM (
+      SELECT * FROM filing
+      WHERE lane = ${lane} AND office = ${office} AND idx BETWEEN ${index} AND ${index}
+      ORDER BY idx LIMIT 1
+    ) AS f JOIN tick t ON t.lane = f.tick_lane AND t.id = f.tick`;
   return rows[0] === undefined ? undefined : withTick(rows[0]);
 }
 
@@ -88,18 +94,23 @@ export async function listFilings(sql: Sql, filter: FilerFilter): Promise<Filing
     SELECT f.*, t.at AS tick_at, t.leaves AS tick_leaves, t.signature AS tick_signature
     FROM generate_series(${newest}::int, ${filter.fromMonth}::int, -1) AS m (month),
     LATERAL (
-      SELECT filing.* FROM unnest(${[...filter.lanes]}::smallint[]) AS l (lane)
-      JOIN filing ON filing.lane = l.lane
+      SELECT filing.* FROM unnest(${[...filter.lanes]}::smallint[]) AS l (lane),
+      LATERAL (
+        SELECT * FROM filing
+        WHERE filing.lane = l.lane
         AND filing.key >= int2send(m.month::smallint) || ${filter.tag}::bytea
         AND filing.key <= int2send(m.month::smallint) || ${Buffer.concat([filter.tag, LAST_KEY])}::bytea
-      WHERE filing.filer = ${filter.filer}
-      ${after === undefined ? sql`` : sql`AND (m.month < ${after.month} OR filing.key > ${after.key})`}
-      ${filter.type === undefined ? sql`` : sql`AND filing.type = ${filter.type}`}
-      ${filter.reference === undefined ? sql`` : sql`AND filing.reference = ${filter.reference}`}
-      ${filter.digest === undefined ? sql`` : sql`AND filing.digest = ${filter.digest}`}
-      ${filter.office === undefined ? sql`` : sql`AND filing.office = ${filter.office}`}
-      ${filter.periodFrom === undefined ? sql`` : sql`AND filing.period_from >= ${filter.periodFrom}::date`}
-      ${filter.periodTo === undefined ? sql`` : sql`AND filing.period_to <= ${filter.periodTo}::date`}
+        AND filing.filer = ${filter.filer}
+        ${after === undefined ? sql`` : sql`AND (m.month < ${after.month} OR filing.key > ${after.key})`}
+        ${filter.type === undefined ? sql`` : sql`AND filing.type = ${filter.type}`}
+        ${filter.reference === undefined ? sql`` : sql`AND filing.reference = ${filter.reference}`}
+        ${filter.digest === undefined ? sql`` : sql`AND filing.digest = ${filter.digest}`}
+        ${filter.office === undefined ? sql`` : sql`AND filing.office = ${filter.office}`}
+        ${filter.periodFrom === undefined ? sql`` : sql`AND filing.period_from >= ${filter.periodFrom}::date`}
+        ${filter.periodTo === undefined ? sql`` : sql`AND filing.period_to <= ${filter.periodTo}::date`}
+        ORDER BY filing.key
+        LIMIT ${filter.limit}
+      ) AS filing
       ORDER BY filing.key
       LIMIT ${filter.limit}
     ) AS f
