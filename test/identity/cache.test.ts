@@ -111,6 +111,20 @@ describe('a batched cache', () => {
     expect(cache.peek('x')).toEqual({ version: 2 });
   });
 
+  test('keeps nothing that was read before an invalidation when nobody asks again meanwhile', async () => {
+    const { table, cache, hold, release } = harness();
+    table.set('x', { version: 1 });
+    hold();
+    const early = cache.get('x');
+    await turn();
+    table.set('x', { version: 2 });
+    cache.invalidate('x');
+    release();
+    expect(await early).toEqual({ version: 1 });
+    expect(cache.peek('x')).toBeUndefined();
+    expect(await cache.get('x')).toEqual({ version: 2 });
+  });
+
   test('primes only what is not older than the last invalidation', () => {
     const { cache } = harness();
     const mark = cache.mark();
