@@ -25,7 +25,7 @@ const KINDS: Readonly<Record<PeriodKind, KindOfPeriod>> = {
   event: { name: { zh: '事件发生日（起止同日）', en: "the event's date twice" }, matches: oneDay },
 };
 
-export function isPeriodOf(kind: PeriodKind, period: Period): boolean {
+function isPeriodOf(kind: PeriodKind, period: Period): boolean {
   return isPlainDate(period.from) && isPlainDate(period.to) && KINDS[kind].matches(period);
 }
 
@@ -57,7 +57,7 @@ export function periodContaining(kind: PeriodKind, date: PlainDate): Period {
   return { from, to: lastDayOfMonth(addMonths(from, months - 1)) };
 }
 
-export function monthOf(date: PlainDate): number {
+function monthOf(date: PlainDate): number {
   return Number(date.slice(5, 7));
 }
 

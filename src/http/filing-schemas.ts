@@ -6,21 +6,21 @@ export const Id = Type.String({
   pattern: '^[A-Za-z0-9-]{1,32}\\.(0|[1-9][0-9]{0,14})$',
   description: '<office>.<index>',
 });
-export const Digest = Type.String({
+const Digest = Type.String({
   pattern: '^[A-Za-z0-9_-]{43}$',
   description: 'SHA-256, base64url without padding',
 });
-export const Instant = Type.String({ format: 'date-time', description: 'RFC 3339, UTC, milliseconds' });
-export const PlainDateText = Type.String({ format: 'date', description: 'YYYY-MM-DD, Asia/Shanghai' });
-export const PeriodSchema = Type.Object(
+const Instant = Type.String({ format: 'date-time', description: 'RFC 3339, UTC, milliseconds' });
+const PlainDateText = Type.String({ format: 'date', description: 'YYYY-MM-DD, Asia/Shanghai' });
+const PeriodSchema = Type.Object(
   { from: PlainDateText, to: PlainDateText },
   { description: '所属期, both days included' },
 );
-export const KindSchema = Type.Enum(['original', 'correction', 'void']);
+const KindSchema = Type.Enum(['original', 'correction', 'void']);
 
 export const TextSchema = Type.Object({ zh: Type.String(), en: Type.String() });
 
-export const ViolationSchema = Type.Object({
+const ViolationSchema = Type.Object({
   pointer: Type.String({ description: 'RFC 6901 pointer into the payload' }),
   code: Type.String(),
   rule: Type.Optional(Type.String()),
@@ -29,7 +29,7 @@ export const ViolationSchema = Type.Object({
   message: TextSchema,
 });
 
-export const StatementSchema = Type.Object(
+const StatementSchema = Type.Object(
   {
     iss: Type.String(),
     env: Type.String(),
@@ -121,7 +121,7 @@ export const CompactJws = Type.String({
   pattern: '^[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+\\.[A-Za-z0-9_-]+$',
 });
 
-export const FlattenedJws = Type.Object(
+const FlattenedJws = Type.Object(
   { protected: Type.String(), payload: Type.String(), signature: Type.String() },
   { description: 'RFC 7515 flattened JSON serialization, without an unprotected header', additionalProperties: false },
 );

@@ -47,7 +47,7 @@ export const PartyBody = Type.Object(
 );
 export const PartySchema = Type.Object({ id: PartyId, ...partyMembers, status: Status });
 
-export const JwkBody = Type.Object(
+const JwkBody = Type.Object(
   {
     kty: Type.String({ maxLength: 8 }),
     crv: Type.Optional(Type.String({ maxLength: 16 })),

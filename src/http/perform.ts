@@ -182,7 +182,7 @@ const FAULT_TEXTS: Readonly<Record<JsonFault['reason'], Text>> = {
 };
 
 /** What is wrong with a JSON text, and where; also for texts that a route reads itself. */
-export function malformedJson(fault: JsonFault): GatewayError {
+function malformedJson(fault: JsonFault): GatewayError {
   const words = FAULT_TEXTS[fault.reason];
   const isPlaced = fault.reason !== 'syntax';
   return new GatewayError('malformed-json', {

@@ -58,7 +58,7 @@ const HEADER_NAMES: Readonly<Record<SignatureAlgorithm, readonly string[]>> = {
 };
 
 /** True when the header claims the key's own algorithm: the claim is compared, never obeyed. */
-export function namesAlgorithm(claimed: unknown, alg: SignatureAlgorithm): boolean {
+function namesAlgorithm(claimed: unknown, alg: SignatureAlgorithm): boolean {
   return typeof claimed === 'string' && HEADER_NAMES[alg].includes(claimed);
 }
 
@@ -79,12 +79,7 @@ const VERIFIERS: Readonly<Record<SignatureAlgorithm, Verifier>> = {
 };
 
 /** RFC 7518 and RFC 8037. Synchronous: handing over to the thread pool costs more than it gains below 64 in flight. */
-export function verifySignature(
-  alg: SignatureAlgorithm,
-  key: KeyObject,
-  data: Uint8Array,
-  signature: Uint8Array,
-): boolean {
+function verifySignature(alg: SignatureAlgorithm, key: KeyObject, data: Uint8Array, signature: Uint8Array): boolean {
   return VERIFIERS[alg](key, data, signature);
 }
 

@@ -57,7 +57,7 @@ export async function loadOrCreateKeyFile(file: string, make: () => PrivateJwk, 
 }
 
 /** Undefined when there is no such file; throws, naming the file, when it holds no usable private key. */
-export async function readKeyFile(file: string): Promise<KeyFile | undefined> {
+async function readKeyFile(file: string): Promise<KeyFile | undefined> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');

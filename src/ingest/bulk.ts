@@ -8,7 +8,7 @@ import { type Accepted, file, type IngestContext, submit, verify } from './pipel
 import type { Place } from './pool.ts';
 
 /** Bounds of one bulk upload. */
-export const BULK_FILINGS_MAX = 10_000;
+const BULK_FILINGS_MAX = 10_000;
 
 /** How many filings of one upload are on their way at once. More would only wait in the pool for the next tick. */
 const WINDOW = 512;

@@ -17,7 +17,7 @@ export interface ChainContext {
  *
  * @param offices codes of every office that could hold it
  */
-export async function successorOf(
+async function successorOf(
   ctx: ChainContext,
   record: FilingRecord,
   offices: readonly string[],

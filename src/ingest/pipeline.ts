@@ -102,7 +102,7 @@ export async function file(ctx: IngestContext, signed: SignedPayload): Promise<A
 }
 
 /** Before anything is computed for it: a full gateway says so at once. */
-export function admit(ctx: Pick<IngestContext, 'pool'>, bytes: number): Place {
+function admit(ctx: Pick<IngestContext, 'pool'>, bytes: number): Place {
   const place = ctx.pool.tryEnter(bytes);
   if (place === undefined) throw new GatewayError('overloaded');
   return place;

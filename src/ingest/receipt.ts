@@ -15,7 +15,7 @@ import { formatInstant } from '../std/clock.ts';
 import { assert } from '../std/errors.ts';
 
 const HASH_BYTES = 32;
-export const SALT_BYTES = 16;
+const SALT_BYTES = 16;
 
 /** The gateway's own key, as far as receipts need it. */
 export interface ReceiptSigner {
@@ -97,7 +97,7 @@ function signatureHolds(signature: string, key: KeyObject): boolean {
 }
 
 /** What a tick's signature says. It was signed by us; it is decoded, not trusted anew. */
-export function tickRoot(signature: string): TickRoot {
+function tickRoot(signature: string): TickRoot {
   const payload = signature.slice(signature.indexOf('.') + 1, signature.lastIndexOf('.'));
   return JSON.parse(Buffer.from(payload, 'base64url').toString()) as TickRoot;
 }

@@ -29,10 +29,6 @@ export function isCanonicalBase64url(text: string): boolean {
   return (ALPHABET.indexOf(text.charAt(text.length - 1)) & unusedBits) === 0;
 }
 
-export function concatBytes(...parts: readonly Uint8Array[]): Buffer {
-  return Buffer.concat(parts);
-}
-
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** The text of well-formed UTF-8, or undefined. A byte order mark stays in the text. */

@@ -92,4 +92,4 @@ class Findings {
 }
 
 /** Shared: most filings are sound. */
-export const SOUND: Verdict = { errors: [], warnings: [], more: 0 };
+const SOUND: Verdict = { errors: [], warnings: [], more: 0 };

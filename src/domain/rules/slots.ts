@@ -157,6 +157,6 @@ function covers(guard: PathUse, use: PathUse, firstOptional: number): boolean {
   return guard.segments.every((segment, i) => use.segments[i] === segment);
 }
 
-export function pathText(use: PathUse): string {
+function pathText(use: PathUse): string {
   return [use.root, ...use.segments].join('.');
 }

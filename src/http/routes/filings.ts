@@ -10,8 +10,8 @@ import { type Call, type Route, route } from '../route.ts';
 import { type FilingReadDeps, filingReadRoutes } from './filing-reads.ts';
 
 /** Largest filing: about ten thousand person lines. */
-export const FILING_BYTES_MAX = 16 * 1024 * 1024;
-export const BULK_BYTES_MAX = 64 * 1024 * 1024;
+const FILING_BYTES_MAX = 16 * 1024 * 1024;
+const BULK_BYTES_MAX = 64 * 1024 * 1024;
 
 export interface FilingRouteDeps extends FilingReadDeps {
   readonly ingest: IngestContext;
