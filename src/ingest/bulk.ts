@@ -3,6 +3,7 @@ import { decodeUtf8, fromBase64url, sha256 } from '../std/bytes.ts';
 import { GatewayError } from '../std/errors.ts';
 import { parseStrictJson } from '../std/json.ts';
 import type { NumberedLine } from '../std/lines.ts';
+import { authorizeSigner } from './authorize.ts';
 import { type ParsedJws, parseCompactJws } from './jws.ts';
 import { type Accepted, file, type IngestContext, submit, verify } from './pipeline.ts';
 import type { Place } from './pool.ts';
@@ -93,11 +94,13 @@ async function* formB(
   rest: AsyncIterator<NumberedLine>,
   receivedAt: () => number,
 ): AsyncGenerator<Pending> {
+  // Before the lines are read: nobody's lines are kept in memory for a manifest that nobody has signed.
+  const key = await verify(ctx, manifest.jws);
   const lines: NumberedLine[] = [];
   for (let next = await rest.next(); !next.done; next = await rest.next()) {
     if (lines.push(next.value) > BULK_FILINGS_MAX) throw tooMany();
   }
-  const signer = await verify(ctx, manifest.jws, receivedAt());
+  await authorizeSigner(ctx, key, receivedAt());
   const leaves = lines.map((line) => leafHash(sha256, line.bytes));
   if (lines.length !== manifest.count || !sameBytes(treeRoot(sha256, leaves), manifest.root)) {
     throw new GatewayError('bulk-root-mismatch');
@@ -107,16 +110,9 @@ async function* formB(
   for (const [index, line] of lines.entries()) {
     yield pending(line, await ctx.pool.enter(line.bytes.length), async (place) => {
       try {
-        const kid = manifest.jws.header.kid;
         const content = textOf(line.bytes);
-        return await file(ctx, {
-          signer,
-          kid,
-          payload: line.bytes,
-          content,
-          receivedAt: receivedAt(),
-          manifest: { ...stored, line: index },
-        });
+        const position = { ...stored, line: index };
+        return await file(ctx, { key, payload: line.bytes, content, receivedAt: receivedAt(), manifest: position });
       } finally {
         place.leave();
       }

@@ -1,10 +1,18 @@
-import { type FilingPayload, laneOf } from '../domain/filing.ts';
+import type { FilingPayload } from '../domain/filing.ts';
 import { filingKey } from '../domain/filing-key.ts';
 import { sha256 } from '../std/bytes.ts';
 import { GatewayError, type Violation } from '../std/errors.ts';
-import { findByKeys } from '../storage/filings.ts';
-import { authorizeFiling, type Destination } from './authorize.ts';
-import { conflict, type IngestContext, parsePayload, read, type Submission, verify } from './pipeline.ts';
+import { authorizeFiling, authorizeSigner, type Destination } from './authorize.ts';
+import {
+  admit,
+  conflict,
+  findStanding,
+  type IngestContext,
+  parsePayload,
+  read,
+  type Submission,
+  verify,
+} from './pipeline.ts';
 import { validateFiling } from './validate.ts';
 
 /** The verdict that a real submission would get. */
@@ -21,10 +29,11 @@ export interface DryRun {
  * other reasons than its content are thrown.
  */
 export function dryRun(ctx: IngestContext, submission: Submission): Promise<DryRun> {
-  return asVerdict(async () => {
+  return asVerdict(ctx, submission.content.length, async () => {
     const jws = read(submission);
-    const signer = await verify(ctx, jws, submission.receivedAt);
+    const key = await verify(ctx, jws);
     const payload = parsePayload(jws.payload);
+    const signer = await authorizeSigner(ctx, key, submission.receivedAt);
     const destination = await authorizeFiling(ctx, signer, payload, submission.receivedAt);
     const verdict = await judge(ctx, payload, submission.receivedAt, 'looked-up');
     if (verdict.valid) await refuseConflict(ctx, payload, sha256(jws.payload), destination);
@@ -39,12 +48,7 @@ async function refuseConflict(
   destination: Destination,
 ): Promise<void> {
   const candidates = destination.candidates.map((office) => office.code);
-  const key = filingKey(payload);
-  const lanes = new Set(candidates.map((office) => laneOf(office, ctx.lanes)));
-  const [standing] = await findByKeys(
-    ctx.db.sql,
-    [...lanes].map((lane) => ({ lane, key })),
-  );
+  const standing = await findStanding(ctx, filingKey(payload), candidates);
   if (standing === undefined || standing.digest.equals(digest)) return;
   throw await conflict(ctx, { supersedes: payload.supersedes, digest, candidates }, standing);
 }
@@ -54,7 +58,7 @@ async function refuseConflict(
  * could ask in this way who has filed what.
  */
 export function dryRunUnsigned(ctx: IngestContext, payload: Buffer, receivedAt: number): Promise<DryRun> {
-  return asVerdict(() => judge(ctx, parsePayload(payload), receivedAt, 'unseen'));
+  return asVerdict(ctx, payload.length, () => judge(ctx, parsePayload(payload), receivedAt, 'unseen'));
 }
 
 async function judge(
@@ -72,11 +76,15 @@ async function judge(
   return { valid: result.errors.length === 0, errors: result.errors, warnings: result.warnings, more: result.more };
 }
 
-async function asVerdict(judging: () => Promise<DryRun>): Promise<DryRun> {
+/** Takes a place like a submission: what is only tried costs as much as what is stored, but for the disk. */
+async function asVerdict(ctx: IngestContext, bytes: number, judging: () => Promise<DryRun>): Promise<DryRun> {
+  const place = admit(ctx, bytes);
   try {
     return await judging();
   } catch (error) {
     if (!(error instanceof GatewayError) || error.code !== 'invalid-filing') throw error;
     return { valid: false, errors: error.details.errors ?? [], warnings: [], more: error.details.more ?? 0 };
+  } finally {
+    place.leave();
   }
 }

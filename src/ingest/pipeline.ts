@@ -1,16 +1,16 @@
 import { AGENCIES, type FilingPayload, filingId, laneOf } from '../domain/filing.ts';
 import { filingKey } from '../domain/filing-key.ts';
-import type { ManifestRecord } from '../domain/filing-record.ts';
+import type { FilingRecord, ManifestRecord } from '../domain/filing-record.ts';
 import type { Catalogue } from '../domain/filing-type.ts';
 import { checkEnvelope } from '../domain/payload.ts';
-import type { Directory, Party, PartyKind, SigningKey } from '../identity/records.ts';
+import type { Directory, PartyKind, SigningKey } from '../identity/records.ts';
 import { decodeUtf8, sha256, toBase64url } from '../std/bytes.ts';
 import { formatInstant } from '../std/clock.ts';
-import { GatewayError, type Violation } from '../std/errors.ts';
+import { assert, GatewayError, type Violation } from '../std/errors.ts';
 import { parseStrictJson } from '../std/json.ts';
 import type { Metrics } from '../std/telemetry.ts';
 import type { Database } from '../storage/db.ts';
-import { loadFiling } from '../storage/filing-lookup.ts';
+import { type FilingWithTick, loadFiling } from '../storage/filing-lookup.ts';
 import { findByKeys, type StandingFiling } from '../storage/filings.ts';
 import { authorizeFiling, authorizeSigner, type Destination } from './authorize.ts';
 import { headOfChain, historyOf } from './chain.ts';
@@ -62,23 +62,16 @@ export async function submit(ctx: IngestContext, submission: Submission, admitte
   const place = admitted ?? admit(ctx, submission.content.length);
   try {
     const jws = read(submission);
-    const signer = await verify(ctx, jws, submission.receivedAt);
-    return await file(ctx, {
-      signer,
-      kid: jws.header.kid,
-      payload: jws.payload,
-      content: jws.content,
-      receivedAt: submission.receivedAt,
-    });
+    const key = await verify(ctx, jws);
+    return await file(ctx, { key, payload: jws.payload, content: jws.content, receivedAt: submission.receivedAt });
   } finally {
     place.leave();
   }
 }
 
-/** A payload whose signer is known: by its own JWS, or by the manifest of its bulk upload. */
+/** A payload whose signature holds: its own JWS's, or that of the manifest of its bulk upload. */
 export interface SignedPayload {
-  readonly signer: Party;
-  readonly kid: string;
+  readonly key: SigningKey;
   readonly payload: Buffer;
   readonly content: string;
   readonly receivedAt: number;
@@ -89,7 +82,8 @@ export interface SignedPayload {
 export async function file(ctx: IngestContext, signed: SignedPayload): Promise<Accepted> {
   const payload = parsePayload(signed.payload);
   try {
-    const destination = await authorizeFiling(ctx, signed.signer, payload, signed.receivedAt);
+    const signer = await authorizeSigner(ctx, signed.key, signed.receivedAt);
+    const destination = await authorizeFiling(ctx, signer, payload, signed.receivedAt);
     const validation = await validate(ctx, payload, signed.receivedAt);
     const checked = prepare(signed, payload, destination, validation);
     const outcome = await ctx.pool.submit(checked, signed.content.length);
@@ -102,7 +96,7 @@ export async function file(ctx: IngestContext, signed: SignedPayload): Promise<A
 }
 
 /** Before anything is computed for it: a full gateway says so at once. */
-function admit(ctx: Pick<IngestContext, 'pool'>, bytes: number): Place {
+export function admit(ctx: Pick<IngestContext, 'pool'>, bytes: number): Place {
   const place = ctx.pool.tryEnter(bytes);
   if (place === undefined) throw new GatewayError('overloaded');
   return place;
@@ -112,19 +106,15 @@ export function read(submission: Pick<Submission, 'content' | 'form'>): ParsedJw
   return submission.form === 'compact' ? parseCompactJws(submission.content) : parseFlattenedJws(submission.content);
 }
 
-/** The signer, once the signature holds and its key may be used. A party over its limit costs no signature check. */
-export async function verify(ctx: IngestContext, jws: ParsedJws, receivedAt: number): Promise<Party> {
+/** The key, once the signature holds. A party over its limit costs no signature check. */
+export async function verify(ctx: IngestContext, jws: ParsedJws): Promise<SigningKey> {
   const key = await findKey(ctx, jws);
   const kind = (await ctx.directory.party(key.party))?.kind ?? 'filer';
   const retryAfterSeconds = ctx.limits.blocked(key.party, kind);
   if (retryAfterSeconds !== undefined) throw new GatewayError('rate-limited', { retryAfterSeconds });
   await verifySignature(key, jws);
   ctx.limits.take(key.party, kind);
-  return await signerInForce(ctx, key, receivedAt);
-}
-
-function signerInForce(ctx: IngestContext, key: SigningKey, receivedAt: number): Promise<Party> {
-  return authorizeSigner(ctx, key, receivedAt);
+  return key;
 }
 
 const PAYLOAD_LIMITS = { depth: 32, values: 2_000_000 };
@@ -197,7 +187,7 @@ function prepare(
     warnings: validation.warnings,
     digest: sha256(signed.payload),
     payload: signed.payload,
-    kid: signed.kid,
+    kid: signed.key.kid,
     content: signed.content,
     manifest: signed.manifest,
   };
@@ -210,14 +200,14 @@ async function answer(ctx: IngestContext, filing: CheckedFiling, outcome: Commit
     return { kind: 'stored', filing: filingView(outcome.record, outcome.tick, 'accepted') };
   }
   const { filing: standing } = outcome;
-  if (standing.digest.equals(filing.digest)) return await replay(ctx, standing, filing.candidates);
-  throw await conflict(ctx, filing, standing);
+  if (!standing.digest.equals(filing.digest)) throw await conflict(ctx, filing, standing);
+  const found = await loadFiling(ctx.db.sql, standing.lane, standing.office, standing.index);
+  assert(found !== undefined, 'a filing that stands can be read');
+  return await replay(ctx, found, filing.candidates);
 }
 
 /** The original answer again. Everything in its receipt was stored, so its bytes are the same. */
-async function replay(ctx: IngestContext, standing: StandingFiling, offices: readonly string[]): Promise<Accepted> {
-  const found = await loadFiling(ctx.db.sql, standing.lane, standing.office, standing.index);
-  if (found === undefined) throw new Error('broken invariant: a filing that stands can be read');
+async function replay(ctx: IngestContext, found: FilingWithTick, offices: readonly string[]): Promise<Accepted> {
   const history = await historyOf({ sql: ctx.db.sql, lanes: ctx.lanes }, found.record, offices);
   ctx.metrics.count('filings_replayed');
   const status = history[history.length - 1]?.status ?? 'accepted';
@@ -243,11 +233,18 @@ export async function conflict(
 }
 
 /** Refusals that may have become true only after the filing was first accepted. */
-const LATER_REFUSALS = new Set(['no-mandate', 'not-registered', 'invalid-filing']);
+const LATER_REFUSALS: ReadonlySet<string> = new Set([
+  'no-mandate',
+  'not-registered',
+  'party-suspended',
+  'key-revoked',
+  'key-not-in-force',
+  'invalid-filing',
+]);
 
 /**
- * A lost answer costs nothing, at any time: a filing that stands is replayed even when its mandate has ended, its filer
- * has moved or its rules have changed since.
+ * A lost answer costs nothing, at any time: a filing that stands is replayed even when its key or its mandate has ended,
+ * its filer has moved or was suspended, or its rules have changed since.
  */
 async function replayOf(
   ctx: IngestContext,
@@ -256,19 +253,36 @@ async function replayOf(
   error: unknown,
 ): Promise<Accepted | undefined> {
   if (!(error instanceof GatewayError) || !LATER_REFUSALS.has(error.code)) return undefined;
-  const filer = await ctx.directory.party(payload.filer);
-  if (filer === undefined || filer.registrations.length === 0) return undefined;
-  const offices = filer.registrations.map((registration) => registration.office);
-  const key = filingKey(payload);
+  const offices = (await ctx.directory.party(payload.filer))?.registrations.map(({ office }) => office) ?? [];
+  const standing = await findStanding(ctx, filingKey(payload), offices);
+  if (standing === undefined || !standing.digest.equals(sha256(signed.payload))) return undefined;
+  const found = await loadFiling(ctx.db.sql, standing.lane, standing.office, standing.index);
+  if (found === undefined || !(await wasFiledBy(ctx, signed.key, found.record, error))) return undefined;
+  return await replay(ctx, found, offices);
+}
+
+/** A key that may no longer be used learns only of what it has signed itself. */
+async function wasFiledBy(
+  ctx: IngestContext,
+  key: SigningKey,
+  record: FilingRecord,
+  refusal: GatewayError,
+): Promise<boolean> {
+  if (key.kid === record.kid) return true;
+  if (refusal.code === 'key-revoked' || refusal.code === 'key-not-in-force') return false;
+  return key.party === record.filer || key.party === (await ctx.directory.key(record.kid))?.party;
+}
+
+/** The filing under a key, in whichever of these offices' lanes it stands. */
+export async function findStanding(
+  ctx: Pick<IngestContext, 'db' | 'lanes'>,
+  key: Buffer,
+  offices: readonly string[],
+): Promise<StandingFiling | undefined> {
   const lanes = new Set(offices.map((office) => laneOf(office, ctx.lanes)));
   const [standing] = await findByKeys(
     ctx.db.sql,
     [...lanes].map((lane) => ({ lane, key })),
   );
-  if (standing === undefined || !standing.digest.equals(sha256(signed.payload))) return undefined;
-  const found = await loadFiling(ctx.db.sql, standing.lane, standing.office, standing.index);
-  const wasTheirs =
-    signed.signer.id === payload.filer ||
-    (found !== undefined && (await ctx.directory.key(found.record.kid))?.party === signed.signer.id);
-  return wasTheirs ? await replay(ctx, standing, offices) : undefined;
+  return standing;
 }

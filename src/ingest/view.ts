@@ -45,7 +45,19 @@ export function filingView(record: FilingRecord, tick: SignedTick, status: Filin
     status,
     receivedAt: formatInstant(record.receivedAt),
     late: record.late,
-    warnings: record.warnings,
+    warnings: record.warnings.map(inOrder),
     receipt: tick.receipt(record),
+  };
+}
+
+/** PostgreSQL's jsonb keeps its own order of members; the answer to a replay is the first answer's bytes. */
+function inOrder({ pointer, code, rule, line, severity, message: { zh, en } }: Violation): Violation {
+  return {
+    pointer,
+    code,
+    ...(rule === undefined ? {} : { rule }),
+    ...(line === undefined ? {} : { line }),
+    severity,
+    message: { zh, en },
   };
 }
