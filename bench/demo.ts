@@ -28,6 +28,9 @@ interface Arguments {
   readonly enterprises: number;
 }
 
+/** Until the first answer: someone may have started the gateway a moment ago. */
+const PATIENCE_MS = 10_000;
+
 type Step = (zh: string, en: string, share?: number) => void;
 
 function readArguments(): Arguments | undefined {
@@ -51,7 +54,7 @@ function readArguments(): Arguments | undefined {
 async function runDemo({ gateway, operatorKey, enterprises }: Arguments, step: Step): Promise<DemoResult> {
   const startMs = performance.now();
   const key = JSON.parse(await readFile(operatorKey, 'utf8')) as Jwk;
-  const operator = new ShenbaoClient({ gateway, key });
+  const operator = new ShenbaoClient({ gateway, key, retry: { deadlineMs: PATIENCE_MS } });
   step('造企业和密钥', 'making enterprises and keys');
   // The seed is a secret: the keys of everyone in the demo come from it, and the gateway will honour them.
   const seed = randomBytes(16).toString('hex');

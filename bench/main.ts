@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { Progress } from '../src/cli/progress.ts';
 import { painter, table } from '../src/cli/text.ts';
-import { benchSingle, type SingleOptions, type SingleResult } from './single.ts';
+import { benchSingle, PROFILES, type SingleOptions, type SingleResult } from './single.ts';
 
 const USAGE = `npm run bench -- single [options]
 
@@ -122,14 +122,27 @@ function reportLines(result: SingleResult): string[] {
     ['stored and pulled', `${check.stored} entries, dense in ${check.offices} offices, every root equal`],
     ['receipts', `${check.receipts} sampled, all verified offline`],
     ['machine', `${machine.cores} cores, ${machine.cpu}, Node ${machine.node}, load before ${machine.loadBefore}`],
+    ['crypto.verify before', `${us(machine.verifyUs)} (ES256, one thread)`],
     ['commit', result.commit],
   ]);
 }
 
 function profileLines(result: SingleResult): string[] {
   if (result.hot === undefined) return [];
-  const rows = result.hot.map(({ name, place, share }) => [`${(share * 100).toFixed(1)} %`, name, place]);
-  return ['', 'Own time in the gateway, whole life, idle left out:', ...table(rows)];
+  const accepted = result.outcome.statuses[201] ?? 1;
+  const rows = result.hot.map(({ name, place, us, share }) => [
+    `${(share * 100).toFixed(1)} %`,
+    `${(us / accepted).toFixed(1)} µs`,
+    name,
+    place,
+  ]);
+  return [
+    '',
+    'Own time in the gateway during the run, of what it was busy and a filing:',
+    ...table(rows),
+    '',
+    `The profile, for Chrome’s DevTools: ${PROFILES}`,
+  ];
 }
 
 async function main(): Promise<number> {

@@ -7,6 +7,8 @@ export interface HotFunction {
   readonly place: string;
   /** Of the busy time: idle does not count. */
   readonly share: number;
+  /** Time of its own in all, microseconds. */
+  readonly us: number;
 }
 
 /** What this reads of V8's .cpuprofile. */
@@ -18,12 +20,25 @@ interface CpuProfile {
   readonly samples: readonly number[];
   /** Microseconds between samples. */
   readonly timeDeltas: readonly number[];
+  /** Microseconds of the system's monotonic clock. */
+  readonly startTime: number;
+}
+
+/** Part of a profile, on the same clock: {@link monotonicUs}. */
+export interface TimeWindow {
+  readonly fromUs: number;
+  readonly toUs: number;
+}
+
+/** V8 stamps profiles with CLOCK_MONOTONIC, which all processes of a machine share. */
+export function monotonicUs(): number {
+  return Number(process.hrtime.bigint() / 1000n);
 }
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url));
 
-/** The functions with the most time of their own in the largest profile of a folder. */
-export function hottest(folder: string, count: number): HotFunction[] {
+/** The functions with the most time of their own during `window`, in the largest profile of a folder. */
+export function hottest(folder: string, window: TimeWindow, count: number): HotFunction[] {
   const files = readdirSync(folder).filter((name) => name.endsWith('.cpuprofile'));
   const texts = files.map((name) => readFileSync(path.join(folder, name), 'utf8'));
   const largest = texts.sort((a, b) => b.length - a.length)[0];
@@ -32,10 +47,13 @@ export function hottest(folder: string, count: number): HotFunction[] {
   const frames = new Map(profile.nodes.map(({ id, callFrame }) => [id, callFrame]));
   const times = new Map<string, { name: string; place: string; us: number }>();
   let busyUs = 0;
+  let atUs = profile.startTime;
   for (const [i, id] of profile.samples.entries()) {
-    const frame = frames.get(id);
-    if (frame === undefined || frame.functionName === '(idle)') continue;
     const us = profile.timeDeltas[i] ?? 0;
+    atUs += us;
+    const frame = frames.get(id);
+    const isInside = atUs >= window.fromUs && atUs <= window.toUs;
+    if (frame === undefined || !isInside || frame.functionName === '(idle)') continue;
     busyUs += us;
     const place = placeOf(frame.url, frame.lineNumber);
     const key = `${frame.functionName} ${place}`;
@@ -44,7 +62,7 @@ export function hottest(folder: string, count: number): HotFunction[] {
     times.set(key, entry);
   }
   const sorted = [...times.values()].sort((a, b) => b.us - a.us).slice(0, count);
-  return sorted.map(({ name, place, us }) => ({ name, place, share: us / busyUs }));
+  return sorted.map(({ name, place, us }) => ({ name, place, us, share: us / busyUs }));
 }
 
 function placeOf(url: string, line: number): string {

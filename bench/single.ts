@@ -1,15 +1,15 @@
 import { execFileSync, fork } from 'node:child_process';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Jwk, ShenbaoClient } from '../src/client/client.ts';
+import { verifyCost } from './calibrate.ts';
 import { type CheckResult, checkRun } from './check.ts';
 import { type CorpusOptions, importLines, MONTHS_MAX, officeOf } from './corpus.ts';
 import { type CpuTimes, peakMemory, readCpu } from './cpu.ts';
 import { BENCH_ISSUER, type BenchGateway, startGateway } from './gateway.ts';
 import type { LoadOutcome, LoadReport, LoadRun, LoadSetup } from './load.ts';
-import { type HotFunction, hottest } from './profile.ts';
+import { type HotFunction, hottest, monotonicUs, type TimeWindow } from './profile.ts';
 import { signedCorpus } from './signed.ts';
 
 export interface SingleOptions {
@@ -33,7 +33,9 @@ export interface SingleResult {
     readonly cores: number;
     readonly cpu: string;
     readonly node: string;
+    /** Load average, and CPU microseconds of one ES256 verification. */
     readonly loadBefore: number;
+    readonly verifyUs: number;
   };
   readonly options: SingleOptions;
   /** Mean size of a signed filing. */
@@ -43,12 +45,17 @@ export interface SingleResult {
   readonly cpuUs?: { readonly gateway: number; readonly postgres: number; readonly load: number };
   readonly peakMemoryBytes?: number | undefined;
   readonly outcome: Omit<LoadOutcome, 'samples'>;
+  /** When the measured run was, on the clock of profiles. */
+  readonly window: TimeWindow;
   readonly check: CheckResult;
   readonly hot?: readonly HotFunction[];
 }
 
 /** Told what is being done; `share` of the whole, 0 to 1, when that is known. */
 export type OnProgress = (text: string, share?: number) => void;
+
+/** Where the last profile stays, to be looked at with Chrome's DevTools. */
+export const PROFILES = fileURLToPath(new URL('../.cache/bench/profile/', import.meta.url));
 
 /** More than any gateway on this size of machine has done: filings must not run out. */
 const FILINGS_A_SECOND = 10_000;
@@ -59,19 +66,20 @@ const FILINGS_A_SECOND = 10_000;
  */
 export async function benchSingle(options: SingleOptions, onProgress: OnProgress): Promise<SingleResult> {
   const loadBefore = os.loadavg()[0] ?? 0;
-  const profileDir = options.profile ? await mkdtemp(path.join(os.tmpdir(), 'shenbao-profile-')) : undefined;
+  onProgress('weighing the machine');
+  const verifyUs = verifyCost();
+  const profileDir = options.profile ? PROFILES : undefined;
+  if (profileDir !== undefined) await rm(profileDir, { recursive: true, force: true });
   onProgress('starting the gateway');
   const gateway = await openGateway(options, profileDir);
   let result: SingleResult;
   try {
-    result = await measure(options, gateway, loadBefore, onProgress);
+    result = await measure(options, gateway, { loadBefore, verifyUs }, onProgress);
   } finally {
     await gateway.stop();
   }
   if (profileDir === undefined) return result;
-  const hot = hottest(profileDir, 10);
-  await rm(profileDir, { recursive: true });
-  return { ...result, hot };
+  return { ...result, hot: hottest(profileDir, result.window, 10) };
 }
 
 async function openGateway(options: SingleOptions, profileDir: string | undefined): Promise<BenchGateway> {
@@ -83,7 +91,7 @@ async function openGateway(options: SingleOptions, profileDir: string | undefine
 async function measure(
   options: SingleOptions,
   gateway: BenchGateway,
-  loadBefore: number,
+  before: Pick<SingleResult['machine'], 'loadBefore' | 'verifyUs'>,
   onProgress: OnProgress,
 ): Promise<SingleResult> {
   const issuer = gateway.pid === undefined ? await new ShenbaoClient({ gateway: gateway.url }).issuer() : BENCH_ISSUER;
@@ -95,7 +103,7 @@ async function measure(
   };
   const months = monthsNeeded(options);
   const files = await signedCorpus({ ...corpus, issuer, months }, (share) => onProgress('signing filings', share));
-  const before = await importParties(gateway, corpus, onProgress);
+  const sizes = await importParties(gateway, corpus, onProgress);
   const setup: LoadSetup = { url: gateway.url, connections: connectionsOf(options), files };
   const load = await LoadProcess.start(setup);
   try {
@@ -103,13 +111,15 @@ async function measure(
       onProgress('warming up', answered / options.filers),
     );
     const cpuBefore = gateway.pid === undefined ? undefined : readCpu(gateway.pid);
+    const fromUs = monotonicUs();
     const { rate, seconds } = options;
     const outcome = await load.run({ from: options.filers, to: load.filings, seconds, rate }, (answered, elapsed) =>
       onProgress(`${(answered / elapsed).toFixed(0)} filings/s`, Math.min(1, elapsed / seconds)),
     );
     const cpuAfter = gateway.pid === undefined ? undefined : readCpu(gateway.pid);
+    const window = { fromUs, toUs: monotonicUs() };
     const peakMemoryBytes = gateway.pid === undefined ? undefined : peakMemory(gateway.pid);
-    const checking = { gateway: gateway.url, issuer, corpus, files, outcomes: [warm, outcome], before };
+    const checking = { gateway: gateway.url, issuer, corpus, files, outcomes: [warm, outcome], before: sizes };
     const check = await checkRun(checking, (read) => onProgress(`checking: ${read} entries pulled and verified`));
     const accepted = outcome.statuses[201] ?? 0;
     const { samples: _, ...figures } = outcome;
@@ -117,13 +127,14 @@ async function measure(
       bench: 'single',
       commit: commitName(),
       at: new Date().toISOString(),
-      machine: { cores: os.availableParallelism(), cpu: os.cpus()[0]?.model ?? '', node: process.version, loadBefore },
+      machine: { cores: os.availableParallelism(), cpu: os.cpus()[0]?.model ?? '', node: process.version, ...before },
       options,
       filingBytes: load.meanBytes,
       filingsPerSecond: accepted / outcome.seconds,
       ...cpuFigures(cpuBefore, cpuAfter, outcome, accepted),
       peakMemoryBytes,
       outcome: figures,
+      window,
       check: outcome.exhausted ? exhausted(check) : check,
     };
   } finally {
