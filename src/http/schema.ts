@@ -18,31 +18,39 @@ export type Check = (value: unknown) => readonly Violation[];
 /** Reads the strings of a path or a query into what their schema asks for; what does not fit is left for the check. */
 export type Convert = (values: ReadonlyMap<string, readonly string[]>) => Record<string, unknown>;
 
-function newAjv(): Ajv2020 {
-  const ajv = new Ajv2020({
-    allErrors: true,
-    useDefaults: true,
-    verbose: true,
-    strict: true,
-    // A `required` in one branch may name a member of another: no mistake in a union.
-    strictRequired: false,
-    strictTypes: false,
-    strictTuples: false,
-    validateFormats: true,
-  });
-  addFormats(ajv, ['date', 'date-time']);
-  return ajv;
+let shared: Ajv2020 | undefined;
+
+/** One for all routes, made when it is first needed. */
+function routeAjv(): Ajv2020 {
+  if (shared === undefined) {
+    shared = new Ajv2020({
+      allErrors: true,
+      useDefaults: true,
+      verbose: true,
+      strict: true,
+      // A `required` in one branch may name a member of another: no mistake in a union.
+      strictRequired: false,
+      strictTypes: false,
+      strictTuples: false,
+      validateFormats: true,
+      // These schemas are the program's own, made by TypeBox; compiling the meta-schema to check them takes half a second.
+      validateSchema: false,
+    });
+    addFormats(shared, ['date', 'date-time']);
+  }
+  return shared;
 }
 
 /**
- * Compiles a schema of a route. `prefix` goes before every pointer: `/query` or `/path`, empty for a body.
+ * The check of a route's schema. `prefix` goes before every pointer: `/query` or `/path`, empty for a body. Compiled when
+ * it is first used: most routes are not needed in the first seconds, and the start is.
  * Types are never coerced here: ajv would turn null into 0 and round a long number.
  */
 export function compileCheck(schema: TSchema, prefix: string): Check {
-  const validate: ValidateFunction = newAjv().compile(withoutIds(schema) as object);
+  let validate: ValidateFunction | undefined;
   return (value) => {
-    if (validate(value)) return [];
-    return findings(validate.errors ?? [], prefix);
+    validate ??= routeAjv().compile(withoutIds(schema) as object);
+    return validate(value) ? [] : findings(validate.errors ?? [], prefix);
   };
 }
 
