@@ -1,7 +1,7 @@
 import type { Violation } from '../std/errors.ts';
 import type { FilingKind, Period } from './filing.ts';
 
-/** A stored filing: what its row says. Immutable, like the row. */
+/** A stored filing: what its row says of it. Immutable, like the row. */
 export interface FilingRecord {
   readonly lane: number;
   readonly office: string;
@@ -23,9 +23,13 @@ export interface FilingRecord {
   readonly leaf: Buffer;
   readonly tick: TickPosition;
   readonly kid: string;
+  readonly manifest?: ManifestPosition | undefined;
+}
+
+/** A filing as it is stored, and read only by who wants all of it: the content may have megabytes. */
+export interface WholeFiling extends FilingRecord {
   /** The JWS as received, or for bulk form B the payload line. */
   readonly content: string;
-  readonly manifest?: ManifestPosition | undefined;
 }
 
 /** Where a filing's statement is among the leaves of its tick. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { filingId, laneOf } from '../domain/filing.ts';
-import type { FilingRecord, ManifestRecord } from '../domain/filing-record.ts';
+import type { FilingRecord, ManifestRecord, WholeFiling } from '../domain/filing-record.ts';
 import { merkleTree } from '../log/merkle.ts';
 import { sha256 } from '../std/bytes.ts';
 import type { Clock } from '../std/clock.ts';
@@ -33,7 +33,7 @@ import {
 } from './receipt.ts';
 
 /** A filing that has passed every check: all that its row needs but what the tick decides. */
-export interface CheckedFiling extends Omit<FilingRecord, 'lane' | 'index' | 'salt' | 'leaf' | 'tick' | 'manifest'> {
+export interface CheckedFiling extends Omit<WholeFiling, 'lane' | 'index' | 'salt' | 'leaf' | 'tick' | 'manifest'> {
   /** Offices whose heads are locked with it: all that could hold a filing of the same key. Includes its own. */
   readonly candidates: readonly string[];
   readonly payload: Buffer;
@@ -162,8 +162,8 @@ class TickAttempt {
   }
 
   /** Gives the filings that are new the next indexes of their offices, in the order in which they arrived. */
-  #assign(heads: Map<string, OfficeHead>, standing: Map<string, StandingFiling>): FilingRecord[] {
-    const fresh: FilingRecord[] = [];
+  #assign(heads: Map<string, OfficeHead>, standing: Map<string, StandingFiling>): WholeFiling[] {
+    const fresh: WholeFiling[] = [];
     const freshOf: (FilingRecord | undefined)[] = [];
     const tickLane = laneOf((this.#filings[0] as CheckedFiling).office, this.#ctx.lanes);
     for (const filing of this.#filings) {
@@ -221,7 +221,7 @@ class TickAttempt {
   async #write(
     tx: TransactionSql,
     heads: ReadonlyMap<string, OfficeHead>,
-    fresh: readonly FilingRecord[],
+    fresh: readonly WholeFiling[],
   ): Promise<void> {
     const grown = new Set(fresh.map((record) => record.office));
     const tickLane = (fresh[0] as FilingRecord).tick.lane;
@@ -290,7 +290,7 @@ function newRecord(
   filing: CheckedFiling,
   place: { readonly lane: number; readonly index: number; readonly receivedAt: number },
   tick: FilingRecord['tick'],
-): FilingRecord {
+): WholeFiling {
   const { candidates: _, payload, manifest, ...facts } = filing;
   const salt = newSalt();
   const leaf = officeLeaf(

@@ -3,14 +3,14 @@ import { type Agency, filingId, laneOf, parseFilingId } from '../domain/filing.t
 import { filerPrefix, monthNumber } from '../domain/filing-key.ts';
 import type { FilingRecord } from '../domain/filing-record.ts';
 import { type Receipt, statementText } from '../domain/statement.ts';
-import { covers } from '../identity/mandates.ts';
+import { covers, isInForce } from '../identity/mandates.ts';
 import type { Directory, PartyKind } from '../identity/records.ts';
 import { inclusionPath } from '../log/merkle.ts';
 import { sha256, toBase64url } from '../std/bytes.ts';
 import { type Clock, formatInstant, shanghaiDate } from '../std/clock.ts';
 import { assert, GatewayError } from '../std/errors.ts';
 import type { Database } from '../storage/db.ts';
-import { type FilingWithTick, listFilings, loadFiling, loadManifest } from '../storage/filing-lookup.ts';
+import { type FilingWithTick, listFilings, loadContent, loadFiling, loadManifest } from '../storage/filing-lookup.ts';
 import { historyOf } from './chain.ts';
 import { SignedTick } from './receipt.ts';
 import { type FilingView, filingView } from './view.ts';
@@ -72,8 +72,10 @@ export type FilingContent =
 
 export async function getContent(ctx: ReadContext, reader: Reader, id: string): Promise<FilingContent> {
   const { record } = await readable(ctx, reader, id);
+  const content = await loadContent(ctx.db.sql, record.lane, record.office, record.index);
+  assert(content !== undefined, 'a filing that stands has its content');
   if (record.manifest === undefined)
-    return { form: record.content.startsWith('{') ? 'flattened' : 'compact', text: record.content };
+    return { form: content.trimStart().startsWith('{') ? 'flattened' : 'compact', text: content };
   const manifest = await loadManifest(ctx.db.sql, record.lane, record.manifest.id);
   assert(manifest !== undefined, 'a bulk filing has its manifest in its lane');
   const leaves = Array.from({ length: manifest.leaves.length / 32 }, (_, i) =>
@@ -82,7 +84,7 @@ export async function getContent(ctx: ReadContext, reader: Reader, id: string): 
   const { line } = record.manifest;
   return {
     form: 'bulk',
-    payload: toBase64url(Buffer.from(record.content)),
+    payload: toBase64url(Buffer.from(content)),
     manifest: manifest.jws,
     line,
     path: inclusionPath(sha256, leaves, line).map(toBase64url),
@@ -106,8 +108,15 @@ export interface FilingPage {
 
 /** Periods before this are not looked for when none is named: the gateway's types are younger. */
 const EARLIEST_MONTH = monthNumber('2010-01');
+/** Nor periods that end later than this from now. */
+const MONTHS_AHEAD = 24;
+/** A longer period than this is as good as none. */
+const MONTHS_MAX = 600;
 
-/** A filer's filings, newest period first. Filings that the reader may not see are not in the list. */
+/**
+ * A filer's filings, newest period first, as far as the reader may know of them. What a reader may not see is left out
+ * by the query itself: a cursor or a short page would tell how much more there is.
+ */
 export async function findFilings(ctx: ReadContext, reader: Reader, query: FilingQuery): Promise<FilingPage> {
   const filer = query.filer ?? (reader.role === 'filer' ? reader.party : undefined);
   if (filer === undefined) {
@@ -115,29 +124,55 @@ export async function findFilings(ctx: ReadContext, reader: Reader, query: Filin
       detail: { zh: '请用 filer 指明申报人。', en: 'Name the filer with the parameter filer.' },
     });
   }
+  const scope = await scopeOf(ctx, reader, filer);
+  if (scope === undefined) return { items: [], next: null };
   const offices = await officesOf(ctx, filer);
-  const lanes = [...new Set(offices.map((office) => laneOf(office, ctx.lanes)))];
-  const latest = monthNumber(shanghaiDate(ctx.clock.now())) + 24;
   const rows = await listFilings(ctx.db.sql, {
-    lanes,
+    lanes: [...new Set(offices.map((office) => laneOf(office, ctx.lanes)))],
     tag: filerPrefix(filer, 0).subarray(2),
     filer,
-    fromMonth: query.period === undefined ? EARLIEST_MONTH : monthNumber(query.period.from),
-    toMonth: query.period === undefined ? latest : monthNumber(query.period.to),
+    ...monthsOf(query.period, ctx.clock),
     periodFrom: query.period?.from,
     periodTo: query.period?.to,
     type: query.type,
     reference: query.reference,
     digest: query.digest,
-    office: reader.role === 'office' ? reader.party : undefined,
+    ...scope,
     after: query.cursor === undefined ? undefined : parseCursor(query.cursor),
     limit: query.limit + 1,
   });
   const page = rows.slice(0, query.limit);
-  const visible: FollowedFiling[] = [];
-  for (const row of page) if (await mayRead(ctx, reader, row.record)) visible.push(await follow(ctx, row));
+  const items: FollowedFiling[] = [];
+  for (const row of page) if (await mayRead(ctx, reader, row.record)) items.push(await follow(ctx, row));
   const last = page[page.length - 1];
-  return { items: visible, next: rows.length > query.limit && last !== undefined ? cursorAt(last.record) : null };
+  return { items, next: rows.length > query.limit && last !== undefined ? cursorAt(last.record) : null };
+}
+
+/** Which of a filer's filings a reader may know of: the same as {@link mayRead}, for a query. Undefined: none. */
+async function scopeOf(
+  ctx: ReadContext,
+  reader: Reader,
+  filer: string,
+): Promise<{ readonly office?: string; readonly types?: readonly string[] } | undefined> {
+  if (reader.role === 'filer') return reader.party === filer ? {} : undefined;
+  if (reader.role === 'office') return { office: reader.party };
+  if (reader.role !== 'agent') return undefined;
+  const today = shanghaiDate(ctx.clock.now());
+  const mandates = await ctx.directory.mandates(reader.party, filer);
+  const types = mandates.filter((mandate) => isInForce(mandate, today)).flatMap((mandate) => mandate.types);
+  return types.length === 0 ? undefined : { types };
+}
+
+function monthsOf(
+  period: FilingQuery['period'],
+  clock: Clock,
+): { readonly fromMonth: number; readonly toMonth: number } {
+  const latest = monthNumber(shanghaiDate(clock.now())) + MONTHS_AHEAD;
+  if (period === undefined) return { fromMonth: EARLIEST_MONTH, toMonth: latest };
+  const fromMonth = monthNumber(period.from);
+  const toMonth = monthNumber(period.to);
+  if (toMonth - fromMonth <= MONTHS_MAX) return { fromMonth, toMonth };
+  return { fromMonth: Math.max(fromMonth, EARLIEST_MONTH), toMonth: Math.min(toMonth, latest) };
 }
 
 async function readable(ctx: ReadContext, reader: Reader, id: string): Promise<FilingWithTick> {

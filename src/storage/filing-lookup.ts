@@ -1,4 +1,4 @@
-import type { Sql } from 'postgres';
+import type { PendingQuery, Row, Sql } from 'postgres';
 import type { FilingKind } from '../domain/filing.ts';
 import type { FilingRecord, ManifestRecord, TickRecord } from '../domain/filing-record.ts';
 import { parseInstant } from '../std/clock.ts';
@@ -29,7 +29,6 @@ interface FilingRow {
   tick: string;
   tick_leaf: number;
   kid: string;
-  content: string;
   manifest: string | null;
   manifest_line: number | null;
 }
@@ -46,6 +45,13 @@ export interface FilingWithTick {
   readonly tick: TickRecord;
 }
 
+/** All of a filing but its content, and its tick. */
+function answered(sql: Sql): PendingQuery<Row[]> {
+  return sql`f.lane, f.office, f.idx, f.key, f.type, f.version, f.filer, f.period_from, f.period_to, f.reference, f.kind,
+    f.supersedes, f.received_at, f.late, f.warnings, f.digest, f.salt, f.leaf, f.tick_lane, f.tick, f.tick_leaf, f.kid,
+    f.manifest, f.manifest_line, t.at AS tick_at, t.leaves AS tick_leaves, t.signature AS tick_signature`;
+}
+
 /**
  * Undefined when nothing stands at that index. The range with its order, which says the same as `=`, makes it the
  * primary key that is used, as in `findByKeys`.
@@ -57,13 +63,20 @@ export async function loadFiling(
   index: number,
 ): Promise<FilingWithTick | undefined> {
   const rows = await sql<(FilingRow & TickRow)[]>`
-    SELECT f.*, t.at AS tick_at, t.leaves AS tick_leaves, t.signature AS tick_signature
+    SELECT ${answered(sql)}
     FROM (
       SELECT * FROM filing
       WHERE lane = ${lane} AND office = ${office} AND idx BETWEEN ${index} AND ${index}
       ORDER BY idx LIMIT 1
     ) AS f JOIN tick t ON t.lane = f.tick_lane AND t.id = f.tick`;
   return rows[0] === undefined ? undefined : withTick(rows[0]);
+}
+
+/** The JWS as received, or for bulk form B the payload line. */
+export async function loadContent(sql: Sql, lane: number, office: string, index: number): Promise<string | undefined> {
+  const rows = await sql<{ content: string }[]>`
+    SELECT content FROM filing WHERE lane = ${lane} AND office = ${office} AND idx = ${index}`;
+  return rows[0]?.content;
 }
 
 export interface FilerFilter {
@@ -81,6 +94,8 @@ export interface FilerFilter {
   readonly reference?: string | undefined;
   readonly digest?: Buffer | undefined;
   readonly office?: string | undefined;
+  /** Patterns of types as in mandates: `tax.vat.general`, `tax.*`, `*`. */
+  readonly types?: readonly string[] | undefined;
   /** The last key of the page before. */
   readonly after?: { readonly month: number; readonly key: Buffer } | undefined;
   readonly limit: number;
@@ -91,21 +106,22 @@ export async function listFilings(sql: Sql, filter: FilerFilter): Promise<Filing
   const newest = filter.after === undefined ? filter.toMonth : Math.min(filter.toMonth, filter.after.month);
   const after = filter.after;
   const rows = await sql<(FilingRow & TickRow)[]>`
-    SELECT f.*, t.at AS tick_at, t.leaves AS tick_leaves, t.signature AS tick_signature
+    SELECT ${answered(sql)}
     FROM generate_series(${newest}::int, ${filter.fromMonth}::int, -1) AS m (month),
     LATERAL (
       SELECT filing.* FROM unnest(${[...filter.lanes]}::smallint[]) AS l (lane),
       LATERAL (
         SELECT * FROM filing
         WHERE filing.lane = l.lane
-        AND filing.key >= int2send(m.month::smallint) || ${filter.tag}::bytea
-        AND filing.key <= int2send(m.month::smallint) || ${Buffer.concat([filter.tag, LAST_KEY])}::bytea
+        AND filing.key >= substring(int4send(m.month) FROM 3) || ${filter.tag}::bytea
+        AND filing.key <= substring(int4send(m.month) FROM 3) || ${Buffer.concat([filter.tag, LAST_KEY])}::bytea
         AND filing.filer = ${filter.filer}
         ${after === undefined ? sql`` : sql`AND (m.month < ${after.month} OR filing.key > ${after.key})`}
         ${filter.type === undefined ? sql`` : sql`AND filing.type = ${filter.type}`}
         ${filter.reference === undefined ? sql`` : sql`AND filing.reference = ${filter.reference}`}
         ${filter.digest === undefined ? sql`` : sql`AND filing.digest = ${filter.digest}`}
         ${filter.office === undefined ? sql`` : sql`AND filing.office = ${filter.office}`}
+        ${filter.types === undefined ? sql`` : sql`AND ${isOfTypes(sql, filter.types)}`}
         ${filter.periodFrom === undefined ? sql`` : sql`AND filing.period_from >= ${filter.periodFrom}::date`}
         ${filter.periodTo === undefined ? sql`` : sql`AND filing.period_to <= ${filter.periodTo}::date`}
         ORDER BY filing.key
@@ -118,6 +134,12 @@ export async function listFilings(sql: Sql, filter: FilerFilter): Promise<Filing
     ORDER BY m.month DESC, f.key
     LIMIT ${filter.limit}`;
   return rows.map(withTick);
+}
+
+function isOfTypes(sql: Sql, patterns: readonly string[]): PendingQuery<Row[]> {
+  return sql`EXISTS (
+    SELECT FROM unnest(${[...patterns]}::text[]) AS p
+    WHERE p IN ('*', filing.type) OR (right(p, 2) = '.*' AND starts_with(filing.type, left(p, -1))))`;
 }
 
 const LAST_KEY = Buffer.alloc(32, 0xff);
@@ -162,7 +184,6 @@ function filingRecord(row: FilingRow): FilingRecord {
     leaf: row.leaf,
     tick: { lane: row.tick_lane, id: row.tick, leafIndex: row.tick_leaf },
     kid: row.kid,
-    content: row.content,
     manifest: row.manifest === null ? undefined : { id: row.manifest, line: row.manifest_line ?? 0 },
   };
 }

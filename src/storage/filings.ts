@@ -1,5 +1,5 @@
 import type { Sql, TransactionSql } from 'postgres';
-import type { FilingRecord, ManifestRecord, TickRecord } from '../domain/filing-record.ts';
+import type { ManifestRecord, TickRecord, WholeFiling } from '../domain/filing-record.ts';
 import { formatInstant, parseInstant } from '../std/clock.ts';
 import { assert } from '../std/errors.ts';
 
@@ -88,12 +88,12 @@ const FILING_COLUMNS = [
 const LARGEST_INSERT = 256;
 
 /** Inserts the rows of a tick; the statements are sent together, without waiting for each other. */
-export async function insertFilings(tx: TransactionSql, filings: readonly FilingRecord[]): Promise<void> {
+export async function insertFilings(tx: TransactionSql, filings: readonly WholeFiling[]): Promise<void> {
   const sent: Promise<unknown>[] = [];
   for (let start = 0; start < filings.length; ) {
     const count = chunkSize(filings.length - start);
     const parameters: unknown[] = [];
-    for (let i = start; i < start + count; i++) pushFiling(parameters, filings[i] as FilingRecord);
+    for (let i = start; i < start + count; i++) pushFiling(parameters, filings[i] as WholeFiling);
     sent.push(tx.unsafe(insertStatement(count), parameters as never[], { prepare: true }));
     start += count;
   }
@@ -120,7 +120,7 @@ function insertStatement(rows: number): string {
   return statement;
 }
 
-function pushFiling(parameters: unknown[], f: FilingRecord): void {
+function pushFiling(parameters: unknown[], f: WholeFiling): void {
   const before = parameters.length;
   parameters.push(f.lane, f.office, f.index, f.key, f.type, f.version, f.filer, f.period.from, f.period.to);
   parameters.push(f.reference ?? null, f.kind, f.supersedes ?? null, formatInstant(f.receivedAt), f.late);

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { laneOf } from '../../src/domain/filing.ts';
 import { type CommitOutcome, commitTick } from '../../src/ingest/commit.ts';
 import { SignedTick } from '../../src/ingest/receipt.ts';
-import { loadFiling } from '../../src/storage/filing-lookup.ts';
+import { loadContent, loadFiling } from '../../src/storage/filing-lookup.ts';
 import { checkedFiling, commitContext, createOffices } from '../support/commit.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -62,7 +62,8 @@ describe('a tick', () => {
       const { record } = outcome;
       const found = await loadFiling(database.db.sql, record.lane, record.office, record.index);
       if (found === undefined) throw new Error('not found');
-      expect(found.record).toEqual(record);
+      const content = await loadContent(database.db.sql, record.lane, record.office, record.index);
+      expect({ ...found.record, content }).toEqual(record);
       expect(JSON.stringify(SignedTick.fromRecord(found.tick, 'sandbox').receipt(found.record))).toBe(
         JSON.stringify(outcome.tick.receipt(record)),
       );
