@@ -41,8 +41,8 @@ const SURROGATE = /\p{Surrogate}/u;
 
 /**
  * JSON.parse for bytes that are signed: refuses what different readers would read differently. These are duplicate
- * members (also when one is spelt with escapes), numbers that a double cannot hold (integers beyond 2^53, 1e400), lone
- * surrogates and `__proto__`, and what exhausts a reader: depth and the count of values.
+ * members (also when one is spelt with escapes), numbers that a double cannot hold (integers beyond 2^53, 1e400, fractions
+ * that round to a whole number), lone surrogates and `__proto__`, and what exhausts a reader: depth and the count of values.
  *
  * One scan over the text, then JSON.parse, which decides on syntax. The scan need not understand wrong syntax, because
  * a text counts only when both accept it.
@@ -163,5 +163,14 @@ function isExactNumber(text: string, start: number, end: number): boolean {
   if (token.length <= 15 && !/[eE]/.test(token)) return true;
   const value = Number(token);
   if (!Number.isFinite(value)) return false;
-  return !Number.isInteger(value) || Number.isSafeInteger(value);
+  return !Number.isInteger(value) || (Number.isSafeInteger(value) && isWhole(token));
+}
+
+/** Whether a whole number is written: 0.99999999999999999 is read as 1, but other readers may see a fraction of a fen. */
+function isWhole(token: string): boolean {
+  const [, whole = '', fraction = '', exponent = '0'] = /^-?(\d+)(?:\.(\d+))?(?:[eE]([+-]?\d+))?$/.exec(token) ?? [];
+  const digits = whole + fraction;
+  let significant = digits.length;
+  while (significant > 0 && digits.charCodeAt(significant - 1) === 0x30) significant--;
+  return significant === 0 || whole.length + Number(exponent) >= significant;
 }
