@@ -101,8 +101,12 @@ function assemble(
   };
 }
 
-/** A filer's header is the same each time: parsed once per distinct text. Only accepted headers are kept. */
+/**
+ * A filer's header is the same each time: parsed once per distinct text. Only accepted headers are kept, and no longer
+ * ones than any client needs: anybody can send headers, signed or not.
+ */
 const headers = new LRUCache<string, ProtectedHeader>({ max: 50_000 });
+const MAX_KEPT_CHARACTERS = 512;
 
 function parseHeader(encoded: string): ProtectedHeader {
   const known = headers.get(encoded);
@@ -117,8 +121,13 @@ function parseHeader(encoded: string): ProtectedHeader {
     );
   }
   const header = checkHeader(parsed.value as Record<string, unknown>);
-  headers.set(encoded, header);
+  if (encoded.length <= MAX_KEPT_CHARACTERS) headers.set(ownText(encoded), header);
   return header;
+}
+
+/** A copy: a slice of a string keeps the whole of it in memory, here a request of up to 16 MiB for each header. */
+function ownText(ascii: string): string {
+  return Buffer.from(ascii, 'latin1').toString('latin1');
 }
 
 /**

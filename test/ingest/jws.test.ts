@@ -1,4 +1,6 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { compactVerify, flattenedVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { SignatureAlgorithm, SigningKey } from '../../src/identity/records.ts';
@@ -181,3 +183,24 @@ describe('the JWS front, with jose as the reference', () => {
     }
   });
 });
+
+describe('headers that are kept', () => {
+  it('keep nothing of the requests that they came in', () => {
+    const payload = 'A'.repeat(1024 * 1024);
+    const send = (i: number): unknown => {
+      const header = { alg: 'ES256', kid: `kid-${i}`, typ: 'filing+jws', aud: 'http://gateway.test' };
+      return parseCompactJws(`${Buffer.from(JSON.stringify(header)).toString('base64url')}.${payload}.AAAA`);
+    };
+    send(-1);
+    const before = heapUsed();
+    for (let i = 0; i < 100; i++) send(i);
+    expect(heapUsed() - before).toBeLessThan(20 * 1024 * 1024);
+  });
+});
+
+/** After a collection, in bytes. */
+function heapUsed(): number {
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  return process.memoryUsage().heapUsed;
+}
