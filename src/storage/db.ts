@@ -1,3 +1,4 @@
+import { connect as connectSocket, type Socket } from 'node:net';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres, { type Sql } from 'postgres';
 
@@ -44,20 +45,32 @@ export function openDatabase(address: DatabaseAddress, options: DatabaseOptions 
   };
 }
 
+/** What a statement that has its bound may take beyond it before its connection is given up. */
+const OVERDUE_MS = 2_000;
+const CHECK_EVERY_MS = 500;
+
 /** A client of its own, for work with other bounds than a request's: migrations, LISTEN, long exports. */
 export function connect(address: DatabaseAddress, options: { max: number; statementTimeoutMs: number }): Sql {
   const url = new URL(address.url);
+  const path = address.socketDir && `${address.socketDir}/.s.PGSQL.${url.port || '5432'}`;
+  const { statementTimeoutMs } = options;
+  const isBounded = statementTimeoutMs > 0;
   return postgres(address.url, {
     max: options.max,
     connect_timeout: 4,
     idle_timeout: 0,
     max_lifetime: null,
     onnotice: () => {},
-    ...(address.socketDir === undefined ? {} : { path: `${address.socketDir}/.s.PGSQL.${url.port || '5432'}` }),
+    // Seconds until a quiet connection is probed: one to a server that is gone is then found out within 20 s.
+    keep_alive: 10,
+    ...(path === undefined ? {} : { path }),
+    ...(isBounded ? { socket: () => watched(open(url, path), statementTimeoutMs + OVERDUE_MS) } : {}),
     connection: {
       application_name: 'shenbao',
       TimeZone: 'UTC',
-      statement_timeout: options.statementTimeoutMs,
+      statement_timeout: statementTimeoutMs,
+      // A gateway that vanished inside a transaction must not keep an office's head locked.
+      ...(isBounded ? { idle_in_transaction_session_timeout: statementTimeoutMs + OVERDUE_MS } : {}),
     },
     types: {
       bigint: { to: 20, from: [20], parse: Number, serialize: String },
@@ -69,4 +82,35 @@ export function connect(address: DatabaseAddress, options: { max: number; statem
       },
     },
   }) as unknown as Sql;
+}
+
+function open(url: URL, path: string | undefined): Socket {
+  if (path !== undefined) return connectSocket(path);
+  return connectSocket(Number(url.port || '5432'), url.hostname.replace(/^\[(.*)\]$/, '$1'));
+}
+
+/**
+ * A socket that is destroyed when what was sent on it gets no answer. The server ends a statement that takes too long;
+ * a network that swallows packets, or a server that is stopped, says nothing, and postgres.js would wait for ever: a few
+ * such connections and the gateway never serves again. (Under TLS the writes go past this one; there the operating
+ * system finds out.)
+ */
+function watched(socket: Socket, limitMs: number): Socket {
+  let isOwed = false;
+  let readBefore = 0;
+  let silentMs = 0;
+  const write = socket.write;
+  socket.write = ((...args: unknown[]) => {
+    if (!isOwed || socket.bytesRead > readBefore) [isOwed, readBefore, silentMs] = [true, socket.bytesRead, 0];
+    return Reflect.apply(write, socket, args);
+  }) as Socket['write'];
+  const timer = setInterval(() => {
+    if (socket.destroyed) return clearInterval(timer);
+    if (!isOwed) return;
+    if (socket.bytesRead > readBefore) [isOwed, silentMs] = [false, 0];
+    else silentMs += CHECK_EVERY_MS;
+    if (silentMs > limitMs)
+      socket.destroy(Object.assign(new Error('the database is silent'), { code: 'ETIMEDOUT', syscall: 'read' }));
+  }, CHECK_EVERY_MS).unref();
+  return socket;
 }
