@@ -82,7 +82,9 @@ async function answersInTime(): Promise<void> {
   const requests = [
     ...Array.from({ length: 6 }, () => submit(gateway, filer, lodging())),
     gateway.ask('GET', '/v1/filings', { as: 'filer' }),
-    gateway.ask('GET', '/v1/filings/43501000000.0', { as: 'filer' }),
+    // As many as to be waiting on every connection that the gateway has.
+    ...Array.from({ length: 30 }, () => gateway.ask('GET', '/v1/filings/43501000000.0', { as: 'filer' })),
+    ...Array.from({ length: 10 }, () => gateway.ask('GET', '/v1/parties/91350100M000100Y43', { as: 'operator' })),
     gateway.ask('GET', '/v1/offices/43501000000/checkpoint', { as: 'psb' }),
     gateway.ask('GET', '/v1/offices/43501000000/entries?limit=10', { as: 'psb' }),
     gateway.ask('POST', '/v1/offices/43501000000/consumers/a/batches', {
@@ -90,7 +92,6 @@ async function answersInTime(): Promise<void> {
       headers: { 'Content-Type': 'application/json' },
       body: '{}',
     }),
-    gateway.ask('GET', '/v1/parties/91350100M000100Y43', { as: 'operator' }),
   ];
   const since = performance.now();
   const answers = await Promise.all(
