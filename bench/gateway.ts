@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync, openSync } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -9,6 +9,7 @@ import { fileURLToPath } from 'node:url';
 import type { Jwk } from '../src/client/keys.ts';
 
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
+const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const START_PATIENCE_MS = 60_000;
 
 /** The issuer of every gateway that a bench starts, so that signed filings can be kept from run to run whatever the port. */
@@ -35,6 +36,8 @@ export interface OwnGatewayOptions {
 export async function startGateway({ workers, profileDir }: OwnGatewayOptions): Promise<BenchGateway> {
   if (!existsSync(PROGRAM)) throw new Error('the gateway is not built: npm run build');
   const folder = await mkdtemp(path.join(os.tmpdir(), 'shenbao-bench-'));
+  // Run by root, PostgreSQL runs as another account: where that cannot go, the database would be kept elsewhere, and stay.
+  await chmod(folder, 0o711);
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
   const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
@@ -46,10 +49,14 @@ export async function startGateway({ workers, profileDir }: OwnGatewayOptions): 
   });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
   const stop = async (): Promise<void> => {
+    for (const signal of SIGNALS) process.off(signal, interrupted);
     child.kill('SIGTERM');
     await ended;
     await rm(folder, { recursive: true, force: true });
   };
+  // A run that is broken off leaves nothing behind either.
+  const interrupted = (): void => void stop().finally(() => process.exit(130));
+  for (const signal of SIGNALS) process.on(signal, interrupted);
   try {
     await untilReady(url, child);
     const operatorKey = JSON.parse(await readFile(path.join(folder, 'operator.jwk'), 'utf8')) as Jwk;

@@ -58,6 +58,8 @@ const heads = new Map<number, Buffer>();
 process.on('message', (run: LoadRun) => {
   void perform(run).then((outcome) => report({ event: 'done', outcome }));
 });
+// Without its parent nobody would read the outcome.
+process.on('disconnect', () => process.exit(1));
 const bytes = filings.reduce((sum, filing) => sum + filing.length, 0);
 report({ event: 'loaded', filings: filings.length, meanBytes: bytes / filings.length });
 
