@@ -5,7 +5,7 @@ import { parseStrictJson } from '../std/json.ts';
 import type { NumberedLine } from '../std/lines.ts';
 import { authorizeSigner } from './authorize.ts';
 import { type ParsedJws, parseCompactJws } from './jws.ts';
-import { type Accepted, file, type IngestContext, submit, verify } from './pipeline.ts';
+import { type Accepted, file, type IngestContext, submit, type Turn, verify } from './pipeline.ts';
 import type { Place } from './pool.ts';
 
 /** Bounds of one bulk upload. */
@@ -23,17 +23,23 @@ export type LineOutcome = { readonly line: number } & ({ readonly accepted: Acce
  *
  * Form A: every line is a JWS of its own. Form B: the first line is a JWS over `{count, root}`, the RFC 6962 root over
  * the bytes of the lines that follow, which are plain payloads; it is settled before the first of them is stored.
+ *
+ * @param receivedAt when the upload had arrived whole; while it has not, now: a line of form A may be answered before
  */
 export async function* submitBulk(
   ctx: IngestContext,
   lines: AsyncIterator<NumberedLine>,
   receivedAt: () => number,
 ): AsyncGenerator<LineOutcome> {
-  const first = await lines.next();
-  if (first.done) throw malformed('上传内容为空。', 'The upload is empty.');
-  const manifest = readManifest(first.value);
-  if (manifest === undefined) yield* inOrder(formA(ctx, prepend(first.value, lines), receivedAt));
-  else yield* inOrder(formB(ctx, manifest, first.value, lines, receivedAt));
+  try {
+    const first = await lines.next();
+    if (first.done) throw malformed('上传内容为空。', 'The upload is empty.');
+    const manifest = readManifest(first.value);
+    if (manifest === undefined) yield* inOrder(formA(ctx, prepend(first.value, lines), receivedAt));
+    else yield* inOrder(formB(ctx, manifest, first.value, lines, receivedAt));
+  } finally {
+    void lines.return?.().catch(() => undefined);
+  }
 }
 
 async function* formA(
@@ -41,17 +47,17 @@ async function* formA(
   lines: AsyncIterable<NumberedLine>,
   receivedAt: () => number,
 ): AsyncGenerator<Pending> {
+  const turns = new Turns();
   let count = 0;
   for await (const line of lines) {
     if (++count > BULK_FILINGS_MAX) throw tooMany();
-    yield pending(line, await ctx.pool.enter(line.bytes.length), (place) => {
-      const content = textOf(line.bytes);
-      const jws = content.startsWith('"') ? compactOf(content) : content;
-      return submit(
-        ctx,
-        { content: jws, form: jws === content ? 'flattened' : 'compact', receivedAt: receivedAt() },
-        place,
-      );
+    const place = await ctx.pool.enter(line.bytes.length);
+    const turn = turns.next();
+    yield pending(line, place, turn, () => {
+      const text = textOf(line.bytes);
+      const content = text.startsWith('"') ? compactOf(text) : text;
+      const form = content === text ? 'flattened' : 'compact';
+      return submit(ctx, { content, form, receivedAt: receivedAt(), turn }, place);
     });
   }
 }
@@ -100,23 +106,38 @@ async function* formB(
   for (let next = await rest.next(); !next.done; next = await rest.next()) {
     if (lines.push(next.value) > BULK_FILINGS_MAX) throw tooMany();
   }
-  await authorizeSigner(ctx, key, receivedAt());
+  // One request, arrived whole: its filings have one time, however long it takes to store them.
+  const arrivedAt = receivedAt();
+  await authorizeSigner(ctx, key, arrivedAt);
   const leaves = lines.map((line) => leafHash(sha256, line.bytes));
   if (lines.length !== manifest.count || !sameBytes(treeRoot(sha256, leaves), manifest.root)) {
     throw new GatewayError('bulk-root-mismatch');
   }
   const id = uuidOf(sha256(first.bytes));
   const stored = { id, jws: manifest.jws.content, leaves: Buffer.concat(leaves) };
+  const turns = new Turns();
   for (const [index, line] of lines.entries()) {
-    yield pending(line, await ctx.pool.enter(line.bytes.length), async (place) => {
-      try {
-        const content = textOf(line.bytes);
-        const position = { ...stored, line: index };
-        return await file(ctx, { key, payload: line.bytes, content, receivedAt: receivedAt(), manifest: position });
-      } finally {
-        place.leave();
-      }
+    const place = await ctx.pool.enter(line.bytes.length);
+    const turn = turns.next();
+    yield pending(line, place, turn, () => {
+      const content = textOf(line.bytes);
+      const position = { ...stored, line: index };
+      return file(ctx, { key, payload: line.bytes, content, receivedAt: arrivedAt, manifest: position, turn });
     });
+  }
+}
+
+/** Hands out the turns of one upload. */
+class Turns {
+  #last: Promise<void> = Promise.resolve();
+
+  next(): Turn {
+    const come = this.#last;
+    let pass = (): void => {};
+    this.#last = new Promise((resolve) => {
+      pass = resolve;
+    });
+    return { come, pass };
   }
 }
 
@@ -125,43 +146,69 @@ interface Pending {
   readonly accepted: Promise<Accepted>;
 }
 
-function pending(line: NumberedLine, place: Place, start: (place: Place) => Promise<Accepted>): Pending {
-  const accepted = (async () => start(place))();
+function pending(line: NumberedLine, place: Place, turn: Turn, start: () => Promise<Accepted>): Pending {
+  const accepted = (async () => start())();
   // Its error is answered in the line's turn; until then it is nobody's unhandled rejection. A line that failed before
-  // it reached the pipeline has nobody else to give its place back.
-  accepted.catch(() => place.leave());
+  // it reached the pool has nobody else to give its place and its turn back.
+  accepted
+    .finally(turn.pass)
+    .finally(place.leave)
+    .catch(() => undefined);
   return { line: line.number, accepted };
 }
 
 /**
  * Keeps up to WINDOW filings on their way and hands their outcomes on in order, each as soon as it is known: a slow
- * sender sees the outcome of its first line while it is still writing the second.
+ * sender sees the outcome of its first line while it is still writing the second. What ends the upload early is thrown
+ * after the outcomes of the lines before it, since those are stored or not whatever came behind them.
  */
 async function* inOrder(source: AsyncGenerator<Pending>): AsyncGenerator<LineOutcome> {
   const underWay: Pending[] = [];
-  let coming: Promise<IteratorResult<Pending>> | undefined = source.next();
-  while (coming !== undefined || underWay.length > 0) {
-    const oldest = underWay[0];
-    if (
-      coming === undefined ||
-      underWay.length >= WINDOW ||
-      (oldest !== undefined && (await settledFirst(oldest, coming)))
-    ) {
-      yield await outcomeOf(underWay.shift() as Pending);
-      continue;
+  let coming: Promise<Coming> | undefined = nextOf(source);
+  let failure: Coming | undefined;
+  try {
+    while (coming !== undefined || underWay.length > 0) {
+      const oldest = underWay[0];
+      const isFull = coming === undefined || underWay.length >= WINDOW;
+      if (oldest !== undefined && (isFull || (await settledFirst(oldest, coming)))) {
+        underWay.shift();
+        yield await outcomeOf(oldest);
+        continue;
+      }
+      const next = await coming;
+      if (next !== undefined && 'error' in next) failure = next;
+      if (next?.pending !== undefined) underWay.push(next.pending);
+      coming = next?.pending === undefined ? undefined : nextOf(source);
     }
-    const next: IteratorResult<Pending> = await coming;
-    if (!next.done) underWay.push(next.value);
-    coming = next.done ? undefined : source.next();
+  } finally {
+    // When the client has gone, the source may wait for a line or a place for long: it ends by itself after that.
+    void source.return(undefined).catch(() => undefined);
+  }
+  if (failure !== undefined) throw failure.error;
+}
+
+/** The next line on its way, or why there is none; neither: the upload is at its end. */
+interface Coming {
+  readonly pending?: Pending;
+  readonly error?: unknown;
+}
+
+/** Never rejects, because nobody listens while outcomes are handed on. */
+async function nextOf(source: AsyncGenerator<Pending>): Promise<Coming> {
+  try {
+    const next = await source.next();
+    return next.done ? {} : { pending: next.value };
+  } catch (error) {
+    return { error };
   }
 }
 
-function settledFirst(oldest: Pending, coming: Promise<unknown>): Promise<boolean> {
+function settledFirst(oldest: Pending, coming: Promise<unknown> | undefined): Promise<boolean> {
   const settled = oldest.accepted.then(
     () => true,
     () => true,
   );
-  return Promise.race([settled, coming.then(() => false)]);
+  return Promise.race(coming === undefined ? [settled] : [settled, coming.then(() => false)]);
 }
 
 async function outcomeOf({ line, accepted }: Pending): Promise<LineOutcome> {

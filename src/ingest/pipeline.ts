@@ -41,12 +41,22 @@ export interface IngestContext {
   readonly metrics: Metrics;
 }
 
+/**
+ * Keeps the filings of one upload in its order: each enters the pool when the one before it has entered, or has failed.
+ * Whoever hands a turn out calls `pass` at the latest when the filing is settled.
+ */
+export interface Turn {
+  readonly come: Promise<void>;
+  pass(): void;
+}
+
 /** One JWS as it came in. */
 export interface Submission {
   readonly content: string;
   readonly form: 'compact' | 'flattened';
   /** When the whole request had arrived: the legal time of filing. Milliseconds since the epoch. */
   readonly receivedAt: number;
+  readonly turn?: Turn | undefined;
 }
 
 export interface Accepted {
@@ -63,7 +73,8 @@ export async function submit(ctx: IngestContext, submission: Submission, admitte
   try {
     const jws = read(submission);
     const key = await verify(ctx, jws);
-    return await file(ctx, { key, payload: jws.payload, content: jws.content, receivedAt: submission.receivedAt });
+    const { receivedAt, turn } = submission;
+    return await file(ctx, { key, payload: jws.payload, content: jws.content, receivedAt, turn });
   } finally {
     place.leave();
   }
@@ -76,6 +87,7 @@ export interface SignedPayload {
   readonly content: string;
   readonly receivedAt: number;
   readonly manifest?: (ManifestRecord & { readonly line: number }) | undefined;
+  readonly turn?: Turn | undefined;
 }
 
 /** The steps after the signature. */
@@ -86,8 +98,10 @@ export async function file(ctx: IngestContext, signed: SignedPayload): Promise<A
     const destination = await authorizeFiling(ctx, signer, payload, signed.receivedAt);
     const validation = await validate(ctx, payload, signed.receivedAt);
     const checked = prepare(signed, payload, destination, validation);
-    const outcome = await ctx.pool.submit(checked, signed.content.length);
-    return await answer(ctx, checked, outcome);
+    await signed.turn?.come;
+    const committing = ctx.pool.submit(checked, signed.content.length);
+    signed.turn?.pass();
+    return await answer(ctx, checked, await committing);
   } catch (error) {
     const replay = await replayOf(ctx, signed, payload, error);
     if (replay === undefined) throw error;
