@@ -73,7 +73,8 @@ function removeUnfinished(dataDir: string): void {
   const parent = path.dirname(dataDir);
   for (const name of readdirSync(parent)) {
     if (name.startsWith(`${path.basename(dataDir)}.init-`))
-      rmSync(path.join(parent, name), { recursive: true, force: true });
+      // The killed initdb's children may still be writing there.
+      rmSync(path.join(parent, name), { recursive: true, force: true, maxRetries: 20, retryDelay: 50 });
   }
 }
 
