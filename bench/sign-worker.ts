@@ -39,3 +39,6 @@ process.on('message', (task: SignTask) => {
   signTask(task);
   process.send?.('idle');
 });
+
+// The parent was broken off: what it waited for is of no use.
+process.on('error', () => process.exit(1));
