@@ -74,10 +74,13 @@ export interface RuleDefinition {
   readonly when?: readonly string[];
 }
 
-/** A figure that rules read as `constants.<name>` or `constants.<name>[column]`. */
+/**
+ * A figure that rules read as `constants.<name>` or `constants.<name>[column]`. Whole, a list is an argument of `step`
+ * and a table one of `lookup`.
+ */
 export interface RuleConstant {
   readonly title: Text;
-  readonly value: number | Readonly<Record<string, number>>;
+  readonly value: number | readonly number[] | Readonly<Record<string, number>>;
   readonly source: string;
 }
 
@@ -88,6 +91,8 @@ export interface RuleSum {
   readonly sum?: string;
   readonly count?: string;
   readonly distinct?: string;
+  /** With `distinct` of a list's elements (`persons[]`): the members that together make one different from another. */
+  readonly by?: readonly string[];
   readonly columns?: readonly string[];
 }
 

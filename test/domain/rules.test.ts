@@ -87,6 +87,8 @@ describe('conditions', () => {
     ...INTS,
     { name: 's', index: 3, type: 'string' },
     { name: 'l', index: 4, type: 'list<int>' },
+    { name: 'm', index: 5, type: 'list<int>' },
+    { name: 't', index: 6, type: 'map<string, int>' },
   ];
   const verdict = (source: string, values: readonly unknown[]): boolean | 'fails' =>
     outcome(() => compileCondition(source, variables)(values));
@@ -109,6 +111,15 @@ describe('conditions', () => {
     ['days_between(s, "2026-03-01") == 1', [0, 0, 0, '2026-02-28'], true],
     ['days_between(s, "2026-03-01") == 1', [0, 0, 0, 'x'], 'fails'],
     ['a == 1', [undefined, 0, 0], 'fails'],
+    ['step(a, l, m) == 3', [100, 0, 0, '', [100, 200], [3, 10, 20]], true],
+    ['step(a, l, m) == 10', [101, 0, 0, '', [100, 200], [3, 10, 20]], true],
+    ['step(a, l, m) == 20', [9007199254740991, 0, 0, '', [100, 200], [3, 10, 20]], true],
+    ['step(a, l, m) == 20 && a / 2 == 150', [300, 0, 0, '', [100, 200], [3, 10, 20]], true],
+    ['step(a, l, m) == 3', [1, 0, 0, '', [100, 200], [3, 10]], 'fails'],
+    ['lookup(t, s) == 30', [0, 0, 0, 'sale', [], [], { sale: 30, loan: 5 }], true],
+    ['lookup(t, s) == a / 2', [60, 0, 0, 'sale', [], [], { sale: 30, loan: 5 }], true],
+    ['lookup(t, s) == 30', [0, 0, 0, 'toString', [], [], { sale: 30 }], 'fails'],
+    ['month_of(s) == 7', [0, 0, 0, '2026-07-31'], true],
     ['a > 1', [9007199254740993n, 0, 0], true],
   ])('%s (%#)', (source, values, expected) => {
     expect(verdict(source, values)).toBe(expected);

@@ -3,8 +3,14 @@ import { compileExact } from './exact.ts';
 import { HELPERS } from './helpers.ts';
 
 /** The types that a rule can meet. Money and counts are int64; JSON's doubles never get in. */
-export type CelType = 'int' | 'string' | 'bool' | 'list<string>' | 'list<int>';
-export type CelValue = bigint | string | boolean | readonly string[] | readonly bigint[];
+export type CelType = 'int' | 'string' | 'bool' | 'list<string>' | 'list<int>' | 'map<string, int>';
+export type CelValue =
+  | bigint
+  | string
+  | boolean
+  | readonly string[]
+  | readonly bigint[]
+  | Readonly<Record<string, bigint>>;
 
 /** What is wrong with an expression. `offset` is in UTF-16 units from its start. */
 export class CelFault extends Error {
@@ -197,7 +203,9 @@ function celContext(variables: readonly CelVariable[], values: readonly unknown[
 
 function toCel(value: unknown): CelValue {
   if (typeof value === 'number') return BigInt(value);
-  return Array.isArray(value) ? (value.map(toCel) as CelValue) : (value as CelValue);
+  if (Array.isArray(value)) return value.map(toCel) as CelValue;
+  if (typeof value !== 'object' || value === null) return value as CelValue;
+  return Object.fromEntries(Object.entries(value).map(([key, member]) => [key, BigInt(member as number)]));
 }
 
 function parse(environment: Environment, source: string): ReturnType<Environment['parse']> {

@@ -1,8 +1,9 @@
 import type { Violation } from '../../std/errors.ts';
-import type { RuleDefinition, RuleSum } from '../filing-type.ts';
+import type { RuleConstant, RuleDefinition, RuleSum } from '../filing-type.ts';
 import { pointerSegments } from '../json-document.ts';
 import { childNode, placeOf, resolveNode, type SchemaNode } from '../schema-node.ts';
-import { CelFault, type Condition, compileCondition, type PathUse, readExpression } from './cel.ts';
+import { CelFault, type CelType, type Condition, compileCondition, type PathUse, readExpression } from './cel.ts';
+import type { ExactValue } from './helpers.ts';
 import { type LoadedRules, originOf, type RuleOrigin } from './rule-file.ts';
 import { addSlot, type Slot, SlotTree } from './slots.ts';
 import { type CompiledSum, compileSums } from './sums.ts';
@@ -116,12 +117,20 @@ class Compiler {
     const text = (): Slot => addSlot(this.#slots, 'string', undefined);
     this.#envelope = { periodFrom: text(), periodTo: text(), filer: text(), kind: text(), reference: text() };
     for (const [name, constant] of Object.entries(loaded.constants)) {
-      const values = typeof constant.value === 'number' ? { '': constant.value } : constant.value;
-      for (const [column, value] of Object.entries(values)) {
-        this.#declared.set(variableName('constants', name, column), addSlot(this.#slots, 'int', value));
-      }
+      this.#declareConstant(name, constant.value);
     }
     for (const definition of loaded.let) this.#declareSum(definition, reportLet);
+  }
+
+  #declareConstant(name: string, value: RuleConstant['value']): void {
+    const declare = (type: CelType, column: string, figure: ExactValue): Map<string, Slot> =>
+      this.#declared.set(variableName('constants', name, column), addSlot(this.#slots, type, figure));
+    if (typeof value === 'number') declare('int', '', value);
+    else if (isList(value)) declare('list<int>', '', value);
+    else {
+      declare('map<string, int>', '', value);
+      for (const [column, figure] of Object.entries(value)) declare('int', column, figure);
+    }
   }
 
   #declareSum(definition: RuleSum, reportLet: (message: string) => void): void {
@@ -265,6 +274,10 @@ class Compiler {
     if (place.node === undefined) throw new RuleFault('/pointer', `the schema has no ${pointer}`);
     return place.line;
   }
+}
+
+function isList(value: RuleConstant['value']): value is readonly number[] {
+  return Array.isArray(value);
 }
 
 function variableName(root: string, name: string, column: string): string {

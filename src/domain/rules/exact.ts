@@ -12,9 +12,11 @@ export interface Variable {
   readonly type: string;
 }
 
-type Kind = 'int' | 'string' | 'bool';
+type Kind = 'int' | 'string' | 'bool' | 'list<int>' | 'map<string, int>';
 type Values = readonly unknown[];
 type Run = (values: Values) => ExactValue;
+
+const KINDS: ReadonlySet<string> = new Set<Kind>(['int', 'string', 'bool', 'list<int>', 'map<string, int>']);
 
 interface Compiled {
   readonly kind: Kind;
@@ -63,7 +65,7 @@ function literal(value: unknown): Compiled | undefined {
 }
 
 function variable(found: Variable | undefined): Compiled | undefined {
-  if (found === undefined || !['int', 'string', 'bool'].includes(found.type)) return undefined;
+  if (found === undefined || !KINDS.has(found.type)) return undefined;
   const { index } = found;
   const run: Run = (values) => {
     const value = values[index];
@@ -136,11 +138,14 @@ function call(
 ): Compiled | undefined {
   const helper = HELPERS.find((candidate) => candidate.name === name);
   if (helper === undefined) return undefined;
-  const [first, second] = args.map((argument) => compile(argument, variables)?.run);
-  const { exact, result } = helper;
-  if (first !== undefined && args.length === 1) return { kind: result, run: (values) => checked(exact(first(values))) };
-  if (first === undefined || second === undefined || args.length !== 2) return undefined;
-  return { kind: result, run: (values) => checked(exact(first(values), second(values))) };
+  const runs = args.flatMap((argument) => compile(argument, variables)?.run ?? []);
+  if (runs.length < args.length) return undefined;
+  const { exact, result: kind } = helper;
+  const [first, second, third] = runs;
+  if (first === undefined || runs.length > 3) return undefined;
+  if (second === undefined) return { kind, run: (values) => checked(exact(first(values))) };
+  if (third === undefined) return { kind, run: (values) => checked(exact(first(values), second(values))) };
+  return { kind, run: (values) => checked(exact(first(values), second(values), third(values))) };
 }
 
 function checked(value: ExactValue | undefined): ExactValue {

@@ -18,8 +18,8 @@ export interface Helper {
   readonly exact: (...args: any[]) => ExactValue | undefined;
 }
 
-/** A value as JSON has it: integers are safe integers. */
-export type ExactValue = number | string | boolean;
+/** A value as JSON has it: integers are safe integers. Lists and tables are constants. */
+export type ExactValue = number | string | boolean | readonly number[] | Readonly<Record<string, number>>;
 
 const INT64_MAX = 2n ** 63n - 1n;
 
@@ -36,6 +36,25 @@ export function roundHalfUp(n: bigint, d: bigint): bigint {
   const [numerator, denominator] = [n < 0n ? -n : n, d < 0n ? -d : d];
   const quotient = (2n * numerator + denominator) / (2n * denominator);
   return int64(isNegative ? -quotient : quotient);
+}
+
+/**
+ * The value of the step that an amount lies on, for tables of tax brackets: `values` has one more element than `upTo`,
+ * the last for what is above all bounds. An amount equal to a bound lies below it (不超过).
+ */
+export function step<N extends number | bigint>(amount: N, upTo: readonly N[], values: readonly N[]): N {
+  let at = 0;
+  while (at < upTo.length && amount > (upTo[at] as N)) at++;
+  const value = values[at];
+  if (value === undefined || values.length !== upTo.length + 1) throw new RangeError('one value more than bounds');
+  return value;
+}
+
+/** The figure of a table for a code. A code that is not there has none: schemas list the codes, so that is a fault. */
+export function lookup<N extends number | bigint>(table: Readonly<Record<string, N>>, code: string): N {
+  const value = Object.hasOwn(table, code) ? table[code] : undefined;
+  if (value === undefined) throw new RangeError('not in the table');
+  return value;
 }
 
 const DAY_MS = 86_400_000;
@@ -65,6 +84,11 @@ export function localDate(time: string): string {
   const epochMs = Date.parse(time);
   if (Number.isNaN(epochMs)) throw new RangeError('not a time');
   return new Date(epochMs + 8 * 3_600_000).toISOString().slice(0, 10);
+}
+
+/** The month of a date, 1 to 12. */
+export function monthOf(date: string): bigint {
+  return BigInt(date.slice(5, 7));
 }
 
 /** Birth date in an 18-digit person's number, `YYYY-MM-DD`; "" when the number is not valid. */
@@ -112,6 +136,21 @@ export const HELPERS: readonly Helper[] = [
   overInts('abs', 1, (n: bigint) => int64(n < 0n ? -n : n), Math.abs),
   overInts('min', 2, (a: bigint, b: bigint) => (a < b ? a : b), Math.min),
   overInts('max', 2, (a: bigint, b: bigint) => (a > b ? a : b), Math.max),
+  {
+    name: 'step',
+    signature: 'step(int, list<int>, list<int>): int',
+    call: step<bigint>,
+    result: 'int',
+    exact: step<number>,
+  },
+  {
+    name: 'lookup',
+    signature: 'lookup(map<string, int>, string): int',
+    call: lookup<bigint>,
+    result: 'int',
+    exact: lookup<number>,
+  },
+  overStrings('month_of', 1, 'int', monthOf),
   overStrings('days_between', 2, 'int', daysBetween),
   overStrings('minutes_between', 2, 'int', minutesBetween),
   overStrings('age_on', 2, 'int', ageOn),

@@ -51,7 +51,13 @@ const validateRuleFile = newAjv().compile({
         type: 'object',
         properties: {
           title: text,
-          value: { anyOf: [safeInteger, { type: 'object', additionalProperties: safeInteger }] },
+          value: {
+            anyOf: [
+              safeInteger,
+              { type: 'array', items: safeInteger, minItems: 1 },
+              { type: 'object', additionalProperties: safeInteger },
+            ],
+          },
           source: { type: 'string', minLength: 1 },
         },
         required: ['title', 'value', 'source'],
@@ -62,8 +68,9 @@ const validateRuleFile = newAjv().compile({
       type: 'array',
       items: {
         type: 'object',
-        properties: { name: names.items, sum: path, count: path, distinct: path, columns: names },
+        properties: { name: names.items, sum: path, count: path, distinct: path, by: names, columns: names },
         required: ['name'],
+        dependentRequired: { by: ['distinct'] },
         oneOf: ['sum', 'count', 'distinct'].map((kind) => ({ properties: { [kind]: true }, required: [kind] })),
         additionalProperties: false,
       },

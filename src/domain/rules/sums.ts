@@ -22,6 +22,9 @@ export function compileSums(definition: RuleSum, root: SchemaNode): CompiledSum[
       .replaceAll(EACH, `.${EACH}`)
       .split('.');
     const leaf = leafOf(root, steps, path);
+    for (const member of definition.by ?? []) {
+      if (childNode(root, leaf, member)?.type === undefined) throw new CelFault(`the schema has no ${path}.${member}`);
+    }
     if (definition.sum !== undefined && leaf.type !== 'integer') throw new CelFault(`${path} is not an integer`);
     return { name: definition.name, column, compute: computer(definition, steps) };
   });
@@ -47,9 +50,14 @@ function computer(definition: RuleSum, steps: readonly string[]): CompiledSum['c
     };
   }
   if (definition.distinct !== undefined) {
+    const { by } = definition;
+    const keyOf = (value: unknown): unknown =>
+      by === undefined
+        ? value
+        : JSON.stringify(by.map((member) => (value as Readonly<Record<string, unknown>>)[member]));
     return (data) => {
       const seen = new Set<unknown>();
-      visit(data, steps, 0, (value) => seen.add(value));
+      visit(data, steps, 0, (value) => seen.add(keyOf(value)));
       return seen.size;
     };
   }
