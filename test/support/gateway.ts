@@ -120,6 +120,10 @@ export class Gateway {
   async end(signal: NodeJS.Signals): Promise<number | null> {
     const child = this.#process;
     if (child === undefined) return null;
+    // The embedded database may come back on another port.
+    const sql = this.#sql;
+    this.#sql = undefined;
+    await (await sql?.catch(() => undefined))?.end({ timeout: 1 });
     if (!this.hasEnded()) {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill(signal);
@@ -200,7 +204,6 @@ export class Gateway {
 
   /** Ends it and removes all that it kept. */
   async remove(): Promise<void> {
-    if (this.#sql !== undefined) await (await this.#sql).end({ timeout: 5 });
     await this.stop();
     rmSync(this.dataDir, { recursive: true, force: true });
   }

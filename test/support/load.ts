@@ -54,7 +54,7 @@ export class Load {
         attempts: 0,
       };
       this.sent.push(filing);
-      while (filing.receipt === undefined && filing.attempts < 2_000) await this.#attempt(filing);
+      while (filing.receipt === undefined && filing.attempts < 5_000) await this.#attempt(filing);
       if (filing.receipt === undefined) this.surprises.push('never answered 2xx');
     }
   }
