@@ -175,10 +175,10 @@ async function* inOrder(source: AsyncGenerator<Pending>): AsyncGenerator<LineOut
         yield await outcomeOf(oldest);
         continue;
       }
-      const next = await coming;
-      if (next !== undefined && 'error' in next) failure = next;
-      if (next?.pending !== undefined) underWay.push(next.pending);
-      coming = next?.pending === undefined ? undefined : nextOf(source);
+      const next: Coming = (await coming) ?? {};
+      if (next.pending !== undefined) underWay.push(next.pending);
+      coming = next.pending === undefined ? undefined : nextOf(source);
+      if ('error' in next) failure = next;
     }
   } finally {
     // When the client has gone, the source may wait for a line or a place for long: it ends by itself after that.

@@ -12,6 +12,11 @@ import { type FilingReadDeps, filingReadRoutes } from './filing-reads.ts';
 /** Largest filing: about ten thousand person lines. */
 const FILING_BYTES_MAX = 16 * 1024 * 1024;
 const BULK_BYTES_MAX = 64 * 1024 * 1024;
+/**
+ * Of an answer that its client does not read yet. Many clients read only when they have sent everything: if the answer
+ * held the upload back at once, the two would wait for each other.
+ */
+const BULK_ANSWER_BYTES_HELD = 32 * 1024 * 1024;
 
 export interface FilingRouteDeps extends FilingReadDeps {
   readonly ingest: IngestContext;
@@ -148,22 +153,25 @@ function acceptedResponse(accepted: Accepted): Response {
 /** The first outcome decides between an answer and a problem: until then nothing of the answer has been sent. */
 async function bulkResponse(deps: FilingRouteDeps, call: Call<unknown, unknown, unknown>): Promise<Response> {
   const lines = splitLines(call.stream(), FILING_BYTES_MAX);
-  const outcomes = submitBulk(deps.ingest, lines, () => deps.reading.clock.now());
+  const outcomes = submitBulk(deps.ingest, lines, () => call.receivedAt());
   const answers = bulkAnswers(deps, call, outcomes);
   const first = await answers.next();
   const encoder = new TextEncoder();
   let held: string | undefined = first.done ? undefined : first.value;
-  const body = new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const next = held ?? (await answers.next()).value;
-      held = undefined;
-      if (next === undefined) controller.close();
-      else controller.enqueue(encoder.encode(next));
+  const body = new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const next = held ?? (await answers.next()).value;
+        held = undefined;
+        if (next === undefined) controller.close();
+        else controller.enqueue(encoder.encode(next));
+      },
+      async cancel() {
+        await answers.return(undefined);
+      },
     },
-    async cancel() {
-      await answers.return(undefined);
-    },
-  });
+    new ByteLengthQueuingStrategy({ highWaterMark: BULK_ANSWER_BYTES_HELD }),
+  );
   return new Response(body, { headers: { 'Content-Type': 'application/x-ndjson' } });
 }
 
