@@ -1,0 +1,219 @@
+import { filingOf } from '../support/expect.ts';
+import { lodging, newParty, type SigningParty } from '../support/filer.ts';
+import type { Gateway, PartyName } from '../support/gateway.ts';
+import { freshUscc, OFFICE, register, submit } from '../support/parties.ts';
+import type { Answer } from '../support/wire.ts';
+
+/** What the calls work on, made once. */
+export interface Stage {
+  readonly gateway: Gateway;
+  readonly filer: SigningParty;
+  readonly filingId: string;
+  readonly agentId: string;
+}
+
+export async function setStage(gateway: Gateway): Promise<Stage> {
+  const filer = gateway.party('filer');
+  const { id } = filingOf(await submit(gateway, filer, lodging()), 201);
+  for (let i = 0; i < 300; i += 50)
+    await Promise.all(Array.from({ length: 50 }, () => submit(gateway, filer, lodging())));
+  const agent = await register(gateway, { kind: 'agent' });
+  return { gateway, filer, filingId: id, agentId: agent.id };
+}
+
+const JSON_TYPE = { 'Content-Type': 'application/json' };
+type Call = (stage: Stage) => Promise<Answer> | Promise<Answer[]>;
+
+const get =
+  (target: string | ((stage: Stage) => string), as?: PartyName, headers: Record<string, string> = {}): Call =>
+  (stage) => {
+    const path = typeof target === 'string' ? target : target(stage);
+    return stage.gateway.ask('GET', path, { headers, ...(as === undefined ? {} : { as }) });
+  };
+
+const send =
+  (
+    method: 'PUT' | 'POST' | 'DELETE',
+    target: string | ((stage: Stage) => string),
+    as: PartyName,
+    body: (stage: Stage) => unknown,
+  ): Call =>
+  (stage) =>
+    stage.gateway.ask(method, typeof target === 'string' ? target : target(stage), {
+      as,
+      headers: JSON_TYPE,
+      body: JSON.stringify(body(stage)),
+    });
+
+const OFFICES = `/v1/offices/${OFFICE.psb}`;
+const batches = (name: string): string => `${OFFICES}/consumers/${name}/batches`;
+
+async function openBatch(
+  { gateway }: Stage,
+  name: string,
+): Promise<{ answer: Answer; id: string; to: number; checkpoint: string }> {
+  const answer = await gateway.ask('POST', batches(name), { as: 'psb', headers: JSON_TYPE, body: '{"max":3}' });
+  return { answer, ...(answer.json() as { id: string; to: number; checkpoint: string }) };
+}
+
+async function acknowledge(stage: Stage): Promise<Answer> {
+  const { id, to, checkpoint } = await openBatch(stage, 'acknowledging');
+  const root = Buffer.from(checkpoint.split('\n')[2] ?? '', 'base64').toString('base64url');
+  return stage.gateway.ask('PUT', `${batches('acknowledging')}/${id}/ack`, {
+    as: 'psb',
+    headers: JSON_TYPE,
+    body: JSON.stringify({ size: to, root }),
+  });
+}
+
+async function addKeys({ gateway }: Stage): Promise<Answer[]> {
+  const party = await register(gateway);
+  const key = newParty(party.id, 'EdDSA');
+  const body = JSON.stringify({ jwk: key.publicJwk, proof: key.proof(gateway.issuer) });
+  const add = () => gateway.ask('POST', `/v1/parties/${party.id}/keys`, { as: 'operator', headers: JSON_TYPE, body });
+  return [await add(), await add()];
+}
+
+async function rotate({ gateway }: Stage): Promise<Answer> {
+  const party = await register(gateway);
+  const next = newParty(party.id);
+  const iat = Math.floor(Date.now() / 1000);
+  const claims = { jwk: next.publicJwk, proof: next.proof(gateway.issuer), aud: gateway.issuer, iat };
+  const body = party.jws(JSON.stringify(claims), {});
+  return gateway.ask('POST', '/v1/keys/rotation', { headers: { 'Content-Type': 'application/jose' }, body });
+}
+
+async function revoke({ gateway }: Stage): Promise<Answer> {
+  const { kid } = await register(gateway);
+  return gateway.ask('DELETE', `/v1/keys/${kid}`, { as: 'operator', headers: JSON_TYPE, body: '{"reason":"测试"}' });
+}
+
+async function release(stage: Stage): Promise<Answer> {
+  const { id } = await openBatch(stage, 'releasing');
+  return stage.gateway.ask('DELETE', `${batches('releasing')}/${id}`, { as: 'psb' });
+}
+
+async function bulk({ gateway, filer }: Stage): Promise<Answer> {
+  const lines = [filer.filing(gateway.issuer, lodging()), 'x'].map((line) => `"${line}"\n`).join('');
+  return gateway.ask('POST', '/v1/filings/bulk', { headers: { 'Content-Type': 'application/x-ndjson' }, body: lines });
+}
+
+async function file({ gateway, filer }: Stage): Promise<Answer[]> {
+  const payload = lodging();
+  return [await submit(gateway, filer, payload), await submit(gateway, filer, payload)];
+}
+
+async function token({ gateway, filer }: Stage): Promise<Answer> {
+  return gateway.ask('POST', '/oauth2/token', {
+    headers: { 'Content-Type': 'application/x-www-form-urlencoded' },
+    body: new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_assertion_type: 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer',
+      client_assertion: filer.assertion(gateway.issuer),
+    }).toString(),
+  });
+}
+
+/** The newest content of each style sheet and script changes its name: taken from the page that asks for it. */
+async function asset({ gateway }: Stage): Promise<Answer> {
+  const page = (await gateway.ask('GET', '/')).text + (await gateway.ask('GET', '/docs')).text;
+  const name = /\/assets\/[^"'\s)]+/.exec(page)?.[0];
+  if (name === undefined) throw new Error('no page asks for an asset');
+  return gateway.ask('GET', name);
+}
+
+async function tiles({ gateway }: Stage): Promise<Answer[]> {
+  await gateway.ask('GET', `${OFFICES}/checkpoint`, { as: 'psb' });
+  return [await gateway.ask('GET', `${OFFICES}/tile/0/000`, { as: 'psb' })];
+}
+
+const ids = {
+  office: (): string => `T${freshUscc()}`,
+};
+
+/** A successful call of every operation, by its id. An operation without one fails the test: write it here. */
+export const CALLS: Readonly<Record<string, Call>> = {
+  submitFiling: file,
+  findFilings: get('/v1/filings?limit=2', 'filer'),
+  submitBulk: bulk,
+  validateFiling: (stage) =>
+    stage.gateway.ask('POST', '/v1/validations', { headers: JSON_TYPE, body: JSON.stringify(lodging({ data: {} })) }),
+  getFiling: get(({ filingId }) => `/v1/filings/${filingId}`, 'filer'),
+  getReceipt: get(({ filingId }) => `/v1/filings/${filingId}/receipt`, 'filer'),
+  getProof: get(({ filingId }) => `/v1/filings/${filingId}/proof`, 'filer'),
+  getContent: get(({ filingId }) => `/v1/filings/${filingId}/content`, 'filer'),
+  listFilingTypes: get('/v1/filing-types'),
+  getFilingType: get('/v1/filing-types/tax.vat.general'),
+  getFilingTypeSchema: get('/v1/filing-types/tax.vat.general/versions/2026-02/schema'),
+  getFilingTypeRules: get('/v1/filing-types/tax.vat.general/versions/2026-02/rules'),
+  getFilingTypeExample: get('/v1/filing-types/tax.vat.general/versions/2026-02/example'),
+  listHeads: get('/v1/agencies/psb/heads', 'psb'),
+  getCheckpoint: get(`${OFFICES}/checkpoint`, 'psb'),
+  readEntries: get(`${OFFICES}/entries?limit=5`, 'psb'),
+  getTile: tiles,
+  openBatch: async (stage) => (await openBatch(stage, 'opening')).answer,
+  acknowledgeBatch: acknowledge,
+  releaseBatch: release,
+  listConsumers: get(`${OFFICES}/consumers`, 'psb'),
+  putOffice: send(
+    'PUT',
+    () => `/v1/offices/${ids.office()}`,
+    'operator',
+    () => ({
+      agency: 'tax',
+      region: '350100',
+      name: { zh: '测试机关', en: 'Test office' },
+    }),
+  ),
+  getOffice: get(OFFICES, 'operator'),
+  putParty: send(
+    'PUT',
+    () => `/v1/parties/${freshUscc()}`,
+    'operator',
+    () => ({ kind: 'filer', name: '测试' }),
+  ),
+  getParty: get(({ filer }) => `/v1/parties/${filer.id}`, 'operator'),
+  addKey: addKeys,
+  listKeys: get(({ filer }) => `/v1/parties/${filer.id}/keys`, 'filer'),
+  getKey: get(({ filer }) => `/v1/keys/${filer.kid}`, 'filer'),
+  revokeKey: revoke,
+  rotateKey: rotate,
+  putRegistrations: async ({ gateway }) => {
+    const { id } = await register(gateway);
+    const body = JSON.stringify([{ office: OFFICE.tax, from: '2020-01-01' }]);
+    return gateway.ask('PUT', `/v1/parties/${id}/registrations`, { as: 'operator', headers: JSON_TYPE, body });
+  },
+  getRegistrations: get(({ filer }) => `/v1/parties/${filer.id}/registrations`, 'filer'),
+  putMandate: send(
+    'PUT',
+    () => `/v1/mandates/m-${freshUscc()}`,
+    'operator',
+    ({ filer, agentId }) => ({
+      agent: agentId,
+      filer: filer.id,
+      types: ['tax.*'],
+      from: '2026-01-01',
+    }),
+  ),
+  getMandate: get('/v1/mandates/demo', 'filer'),
+  importIdentity: ({ gateway, filer }) => {
+    const lines = `{"op":"party","id":"${filer.id}","kind":"filer","name":"甲"}\nx\n`;
+    return gateway.ask('POST', '/v1/import', {
+      as: 'operator',
+      headers: { 'Content-Type': 'application/x-ndjson' },
+      body: lines,
+    });
+  },
+  issueToken: token,
+  getJwks: get('/.well-known/jwks.json'),
+  getOAuthMetadata: get('/.well-known/oauth-authorization-server'),
+  getHealth: get('/healthz'),
+  getReadiness: get('/readyz'),
+  getMetrics: get('/metrics'),
+  getOpenApi: get('/openapi.json'),
+  listProblems: get('/v1/problems'),
+  getLimits: get('/v1/limits', 'filer'),
+  getFrontPage: get('/'),
+  getDocs: get('/docs'),
+  getAsset: asset,
+};
