@@ -264,10 +264,11 @@ class TickAttempt {
     if (stored?.kind !== 'stored') throw new GatewayError('unavailable');
     const { key, lane } = stored.record;
     const deadline = this.#ctx.clock.monotonic() + this.#ctx.lookupMs;
-    while (this.#ctx.clock.monotonic() < deadline) {
-      const found = await findTick(this.#ctx.db.sql, lane, key);
+    for (let left = this.#ctx.lookupMs; left > 0; left = deadline - this.#ctx.clock.monotonic()) {
+      // The connection of the lookup may be as silent as the one of the COMMIT.
+      const found = await Promise.race([findTick(this.#ctx.db.sql, lane, key), pause(left)]);
       if (found === this.#id) return this.#outcomes;
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await pause(LOOKUP_EVERY_MS);
     }
     this.#ctx.log.warn(
       { tick: this.#id, filing: filingId(stored.record.office, stored.record.index) },
@@ -277,6 +278,13 @@ class TickAttempt {
   }
 }
 
+const LOOKUP_EVERY_MS = 50;
+
+function pause(ms: number): Promise<undefined> {
+  return new Promise((resolve) => setTimeout(resolve, ms, undefined));
+}
+
+/** Undefined when no tick is known to have stored that key. */
 async function findTick(sql: Sql, lane: number, key: Buffer): Promise<string | undefined> {
   try {
     return (await findByKeys(sql, [{ lane, key }]))[0]?.tick;
