@@ -17,7 +17,7 @@ prints what it took, and checks everything that was stored. Build first: npm run
   --offices N          tax offices that they file with (10)
   --rate N             filings a second, evenly; without it as many as possible
   --workers N          serving processes of the gateway (1)
-  --full               every cell of the form's 41 lines (a JWS of 5 kB); by default lines of 0 are left out (1.1 kB)
+  --full               every cell of the form's 41 lines (a JWS of 4 kB); by default lines of 0 are left out (1.1 kB)
   --seed TEXT          another seed, other filers and filings
   --profile            profile the gateway, print its ten hottest functions
   --json FILE          write the result as JSON
