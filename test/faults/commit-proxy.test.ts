@@ -9,7 +9,7 @@ import { lodging } from '../support/filer.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
 import { audit, chooseSeed, Load, random, replayAll } from '../support/load.ts';
 import { silentLogger } from '../support/logger.ts';
-import { submit } from '../support/parties.ts';
+import { submit, submitJws } from '../support/parties.ts';
 import { type Cut, DatabaseProxy } from '../support/proxy.ts';
 
 let folder: string;
@@ -24,7 +24,7 @@ beforeAll(async () => {
   proxy = await DatabaseProxy.start({ host: '127.0.0.1', port: database.port });
   const url = new URL(database.url);
   url.port = String(proxy.port);
-  gateway = await startGateway({ databaseUrl: url.href });
+  gateway = await startGateway({ databaseUrl: url.href, env: { POOL_MAX_FILINGS: '32' } });
 }, 120_000);
 
 afterAll(async () => {
@@ -148,6 +148,26 @@ describe('a database that cannot be used', () => {
     await answersInTime();
     clearInterval(paused);
     proxy.resume();
+    await healed(10_000);
+  }, 60_000);
+
+  test('a full pool says so at once, before a signature is checked', async () => {
+    const hold = setInterval(() => proxy.pause(), 20);
+    proxy.pause();
+    const filer = gateway.party('filer');
+    const since = performance.now();
+    const waiting = Array.from({ length: 32 }, () => submit(gateway, filer, lodging()));
+    await sleep(500);
+    const forged = filer.filing(gateway.issuer, lodging()).replace(/.{6}$/, 'AAAAAA');
+    for (const jws of [forged, filer.filing(gateway.issuer, lodging())]) {
+      const problem = expectProblem(await submitJws(gateway, jws), 503, 'overloaded');
+      expect(problem.retryable).toBe(true);
+    }
+    expect(performance.now() - since).toBeLessThan(3_000);
+    clearInterval(hold);
+    proxy.resume();
+    for (const answer of await Promise.all(waiting))
+      if (answer.status !== 201) expectProblem(answer, 503, ['unavailable', 'outcome-unknown']);
     await healed(10_000);
   }, 60_000);
 
