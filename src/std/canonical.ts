@@ -13,13 +13,15 @@ export function canonicalJson(value: Json): string {
   }
   if (typeof value === 'string') return canonicalString(value);
   if (isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
-  const members: string[] = [];
+  let members = '';
   // Array.prototype.sort compares UTF-16 code units, which is the order that RFC 8785 section 3.2.3 asks for.
   for (const name of Object.keys(value).sort()) {
     const member = value[name];
-    if (member !== undefined) members.push(`${canonicalString(name)}:${canonicalJson(member)}`);
+    if (member === undefined) continue;
+    if (members !== '') members += ',';
+    members += `${canonicalString(name)}:${canonicalJson(member)}`;
   }
-  return `{${members.join(',')}}`;
+  return `{${members}}`;
 }
 
 function isArray(value: Json): value is readonly Json[] {
@@ -27,8 +29,11 @@ function isArray(value: Json): value is readonly Json[] {
 }
 
 const LONE_SURROGATE = /\p{Surrogate}/u;
+/** What JSON writes as it is, and nearly all text that is signed: printable ASCII without quote and backslash. */
+const PLAIN = /^[ !#-[\]-~]*$/;
 
 function canonicalString(text: string): string {
+  if (PLAIN.test(text)) return `"${text}"`;
   if (LONE_SURROGATE.test(text)) throw new TypeError('RFC 8785 has no form for a lone surrogate');
   return JSON.stringify(text);
 }
