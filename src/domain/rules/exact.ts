@@ -21,6 +21,15 @@ const KINDS: ReadonlySet<string> = new Set<Kind>(['int', 'string', 'bool', 'list
 interface Compiled {
   readonly kind: Kind;
   readonly run: Run;
+  /** The summands of a sum or difference: most rules of forms are sums of lines. */
+  readonly terms?: readonly Term[];
+}
+
+interface Term {
+  readonly sign: 1 | -1;
+  /** Of a variable; -1 for anything else, which is run. */
+  readonly index: number;
+  readonly run: Run;
 }
 
 /** Thrown where a double could not hold the exact result; the caller then asks CEL, which computes in int64. */
@@ -72,7 +81,8 @@ function variable(found: Variable | undefined): Compiled | undefined {
     if (value === undefined || typeof value === 'bigint') throw INEXACT;
     return value as ExactValue;
   };
-  return { kind: found.type as Kind, run };
+  const kind = found.type as Kind;
+  return kind === 'int' ? { kind, run, terms: [{ sign: 1, index, run }] } : { kind, run };
 }
 
 function safe(value: number): number {
@@ -90,6 +100,36 @@ const arithmetic =
     return { kind: 'int', run: (values) => safe(apply(a(values), b(values))) };
   };
 
+/** A sum in one loop instead of a call for every operator: a third of the time. Each step is checked to be exact. */
+const sum =
+  (sign: 1 | -1): Operator =>
+  (left, right) => {
+    if (left?.kind !== 'int' || right?.kind !== 'int') return undefined;
+    const added = termsOf(right).map(
+      (term) => (sign === 1 ? term : { ...term, sign: term.sign === 1 ? -1 : 1 }) as Term,
+    );
+    const terms = [...termsOf(left), ...added];
+    return { kind: 'int', terms, run: runSum(terms) };
+  };
+
+function termsOf({ terms, run }: Compiled): readonly Term[] {
+  return terms ?? [{ sign: 1, index: -1, run }];
+}
+
+function runSum(terms: readonly Term[]): Run {
+  return (values) => {
+    let total = 0;
+    for (let i = 0; i < terms.length; i++) {
+      const { sign, index, run } = terms[i] as Term;
+      const value = index >= 0 ? values[index] : run(values);
+      if (typeof value !== 'number') throw INEXACT;
+      total += sign * value;
+      if (total > Number.MAX_SAFE_INTEGER || total < Number.MIN_SAFE_INTEGER) throw INEXACT;
+    }
+    return total;
+  };
+}
+
 const comparison =
   (apply: (a: ExactValue, b: ExactValue) => boolean, kinds: readonly Kind[]): Operator =>
   (left, right) => {
@@ -102,8 +142,8 @@ const ORDERED: readonly Kind[] = ['int', 'string'];
 const ALL: readonly Kind[] = ['int', 'string', 'bool'];
 
 const OPERATORS: Readonly<Record<string, Operator>> = {
-  '+': arithmetic((a, b) => a + b),
-  '-': arithmetic((a, b) => a - b),
+  '+': sum(1),
+  '-': sum(-1),
   '*': arithmetic((a, b) => a * b),
   '<': comparison((a, b) => a < b, ORDERED),
   '<=': comparison((a, b) => a <= b, ORDERED),

@@ -87,8 +87,10 @@ export function localDate(time: string): string {
 }
 
 /** The month of a date, 1 to 12. */
-export function monthOf(date: string): bigint {
-  return BigInt(date.slice(5, 7));
+function monthOf(date: string): number {
+  const month = (date.charCodeAt(5) - 48) * 10 + date.charCodeAt(6) - 48;
+  if (!(month >= 1 && month <= 12)) throw new RangeError('not a date');
+  return month;
 }
 
 /** Birth date in an 18-digit person's number, `YYYY-MM-DD`; "" when the number is not valid. */
@@ -150,7 +152,7 @@ export const HELPERS: readonly Helper[] = [
     result: 'int',
     exact: lookup<number>,
   },
-  overStrings('month_of', 1, 'int', monthOf),
+  { ...overStrings('month_of', 1, 'int', (date: string) => BigInt(monthOf(date))), exact: monthOf },
   overStrings('days_between', 2, 'int', daysBetween),
   overStrings('minutes_between', 2, 'int', minutesBetween),
   overStrings('age_on', 2, 'int', ageOn),

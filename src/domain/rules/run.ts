@@ -54,13 +54,18 @@ function runList(list: CompiledList, data: unknown, variables: Variables, findin
 function holds(rule: CompiledRule, variables: Variables, findings: Findings, index?: number): boolean {
   const { present } = variables;
   for (const slot of rule.when) if (present[slot] === 0) return true;
-  if (rule.holdsWhenAbsent && !rule.slots.some((slot) => present[slot] === 1)) return true;
+  if (rule.holdsWhenAbsent && !isAnyPresent(rule.slots, present)) return true;
   try {
     return rule.condition(variables.values);
   } catch {
     findings.add({ ...rule.finding, severity: 'error', message: FAILED }, index);
     return true;
   }
+}
+
+function isAnyPresent(slots: readonly number[], present: Uint8Array): boolean {
+  for (const slot of slots) if (present[slot] === 1) return true;
+  return false;
 }
 
 const FAILED = {

@@ -51,10 +51,7 @@ function computer(definition: RuleSum, steps: readonly string[]): CompiledSum['c
   }
   if (definition.distinct !== undefined) {
     const { by } = definition;
-    const keyOf = (value: unknown): unknown =>
-      by === undefined
-        ? value
-        : JSON.stringify(by.map((member) => (value as Readonly<Record<string, unknown>>)[member]));
+    const keyOf = by === undefined ? (value: unknown) => value : (value: unknown) => compositeKey(value, by);
     return (data) => {
       const seen = new Set<unknown>();
       visit(data, steps, 0, (value) => seen.add(keyOf(value)));
@@ -68,6 +65,16 @@ function computer(definition: RuleSum, steps: readonly string[]): CompiledSum['c
   };
 }
 
+/** One text for several members. With the lengths in front, no two different lists of members have the same. */
+function compositeKey(value: unknown, members: readonly string[]): string {
+  let key = '';
+  for (const member of members) {
+    const text = String((value as Readonly<Record<string, unknown>>)[member]);
+    key += `${text.length}:${text}`;
+  }
+  return key;
+}
+
 /** Every value that is there; what is absent adds nothing to a sum. */
 function visit(value: unknown, steps: readonly string[], from: number, take: (value: unknown) => void): void {
   let at = value;
@@ -75,12 +82,22 @@ function visit(value: unknown, steps: readonly string[], from: number, take: (va
     if (at === undefined) return;
     const step = steps[i] as string;
     if (step === EACH) {
-      for (const element of at as readonly unknown[]) visit(element, steps, i + 1, take);
+      const last = i + 2 === steps.length ? (steps[i + 1] as string) : EACH;
+      for (const element of at as readonly unknown[]) {
+        if (last === EACH) visit(element, steps, i + 1, take);
+        else takeMember(element, last, take);
+      }
       return;
     }
     at = (at as Readonly<Record<string, unknown>>)[step];
   }
   if (at !== undefined) take(at);
+}
+
+/** The commonest end of a path, without another walk: ten thousand lines have one each. */
+function takeMember(element: unknown, member: string, take: (value: unknown) => void): void {
+  const value = (element as Readonly<Record<string, unknown>>)[member];
+  if (value !== undefined) take(value);
 }
 
 /** Adds safe integers in doubles, which is exact below 2^53, and goes over to BigInt where it would not be. */
