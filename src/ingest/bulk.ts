@@ -5,7 +5,7 @@ import { parseStrictJson } from '../std/json.ts';
 import type { NumberedLine } from '../std/lines.ts';
 import { authorizeSigner } from './authorize.ts';
 import { type ParsedJws, parseCompactJws } from './jws.ts';
-import { type Accepted, file, type IngestContext, submit, type Turn, verify } from './pipeline.ts';
+import { type Accepted, file, type IngestContext, submit, type Turn, takeFromLimit, verify } from './pipeline.ts';
 import type { Place } from './pool.ts';
 
 /** Bounds of one bulk upload. */
@@ -108,7 +108,7 @@ async function* formB(
   }
   // One request, arrived whole: its filings have one time, however long it takes to store them.
   const arrivedAt = receivedAt();
-  await authorizeSigner(ctx, key, arrivedAt);
+  const signer = await authorizeSigner(ctx, key, arrivedAt);
   const leaves = lines.map((line) => leafHash(sha256, line.bytes));
   if (lines.length !== manifest.count || !sameBytes(treeRoot(sha256, leaves), manifest.root)) {
     throw new GatewayError('bulk-root-mismatch');
@@ -120,6 +120,7 @@ async function* formB(
     const place = await ctx.pool.enter(line.bytes.length);
     const turn = turns.next();
     yield pending(line, place, turn, () => {
+      takeFromLimit(ctx, key.party, signer.kind);
       const content = textOf(line.bytes);
       const position = { ...stored, line: index };
       return file(ctx, { key, payload: line.bytes, content, receivedAt: arrivedAt, manifest: position, turn });

@@ -124,11 +124,21 @@ export function read(submission: Pick<Submission, 'content' | 'form'>): ParsedJw
 export async function verify(ctx: IngestContext, jws: ParsedJws): Promise<SigningKey> {
   const key = await findKey(ctx, jws);
   const kind = (await ctx.directory.party(key.party))?.kind ?? 'filer';
-  const retryAfterSeconds = ctx.limits.blocked(key.party, kind);
-  if (retryAfterSeconds !== undefined) throw new GatewayError('rate-limited', { retryAfterSeconds });
+  refuseBlocked(ctx, key.party, kind);
   await verifySignature(key, jws);
-  ctx.limits.take(key.party, kind);
+  takeFromLimit(ctx, key.party, kind);
   return key;
+}
+
+function refuseBlocked({ limits }: Pick<IngestContext, 'limits'>, party: string, kind: PartyKind): void {
+  const retryAfterSeconds = limits.blocked(party, kind);
+  if (retryAfterSeconds !== undefined) throw new GatewayError('rate-limited', { retryAfterSeconds });
+}
+
+/** Counts one filing of a party that has proved itself. Asks once more: many may have been verified at the same time. */
+export function takeFromLimit(ctx: Pick<IngestContext, 'limits'>, party: string, kind: PartyKind): void {
+  refuseBlocked(ctx, party, kind);
+  ctx.limits.take(party, kind);
 }
 
 const PAYLOAD_LIMITS = { depth: 32, values: 2_000_000 };
