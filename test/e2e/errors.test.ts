@@ -1,9 +1,11 @@
+import { createHash } from 'node:crypto';
 import http from 'node:http';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { digestOf, expectProblem, filingOf } from '../support/expect.ts';
 import { example, flattened, lodging, newParty, type Payload, type SigningParty } from '../support/filer.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
 import { freshUscc, OFFICE, register, submit, submitJws } from '../support/parties.ts';
+import { rootOfLeaves } from '../support/receipt-verifier.ts';
 import { parseAnswer, sendBytes } from '../support/wire.ts';
 
 let gateway: Gateway;
@@ -119,6 +121,36 @@ describe('POST /v1/filings refuses', () => {
     await new Promise((resolve) => setTimeout(resolve, 1_000 * Number(refused[0]?.headers['retry-after'])));
     filingOf(await submit(gateway, agent, lodging()), 201);
   });
+});
+
+test('every filing of an upload counts, in either form', async () => {
+  const lines = (count: number): string[] => Array.from({ length: count }, () => JSON.stringify(lodging()));
+  const upload = async (body: string): Promise<number[]> => {
+    const headers = { 'Content-Type': 'application/x-ndjson' };
+    const answer = await gateway.ask('POST', '/v1/filings/bulk', { headers, body });
+    expect(answer.status, answer.text).toBe(200);
+    return answer.text
+      .trimEnd()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { status: number }).status);
+  };
+  const agent = gateway.party('agent');
+  const isBounded = (statuses: readonly number[]): void => {
+    expect(statuses.filter((status) => status === 201).length).toBeLessThan(12);
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(30);
+  };
+  isBounded(
+    await upload(
+      lines(50)
+        .map((line) => `"${agent.filing(gateway.issuer, line)}"`)
+        .join('\n'),
+    ),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 3_000));
+  const payloads = lines(50);
+  const leaves = payloads.map((line) => createHash('sha256').update(`\0${line}`).digest());
+  const root = rootOfLeaves(leaves).toString('base64url');
+  isBounded(await upload([`"${agent.filing(gateway.issuer, { count: 50, root })}"`, ...payloads].join('\n')));
 });
 
 describe('all violations at once', () => {
