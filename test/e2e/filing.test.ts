@@ -68,11 +68,20 @@ describe('a valid filing', () => {
     for (const [folder, office] of [
       ['tax/vat-general', OFFICE.tax],
       ['si/contribution', OFFICE.si],
+      ['si/personnel', OFFICE.si],
+      ['amr/annual', OFFICE.amr],
       ['amr/recall', OFFICE.amr],
+      ['amr/foodtrace', OFFICE.amr],
+      ['amr/incident', OFFICE.amr],
       ['psb/lodging', OFFICE.psb],
+      ['psb/seal', OFFICE.psb],
+      ['psb/trade', OFFICE.psb],
+      ['city/event', OFFICE.city],
+      ['emg/incident', OFFICE.emg],
     ] as const) {
       const payload = { ...example(folder), filer: party.id };
-      expect(filingOf(await submit(gateway, party, payload), 201).office).toBe(office);
+      const filing = filingOf(await submit(gateway, party, payload), 201);
+      expect([filing.office, filing.warnings]).toEqual([office, []]);
     }
   });
 

@@ -3,7 +3,14 @@ import { newParty, type Payload, type SigningParty } from './filer.ts';
 import type { Gateway } from './gateway.ts';
 import type { Answer } from './wire.ts';
 
-export const OFFICE = { tax: '13501000000', si: '23501000000', amr: '33501000000', psb: '43501000000' } as const;
+export const OFFICE = {
+  tax: '13501000000',
+  si: '23501000000',
+  amr: '33501000000',
+  psb: '43501000000',
+  city: '53501000000',
+  emg: '63501000000',
+} as const;
 
 let lastCode = 1_000_000;
 
