@@ -34,7 +34,7 @@ const PARTY_FILES = {
 export type PartyName = keyof typeof PARTY_FILES;
 
 /** A port that was free a moment ago. */
-export async function freePort(): Promise<number> {
+async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;

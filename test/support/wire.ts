@@ -32,7 +32,7 @@ export class Connections {
   }
 }
 
-export function answerOf(status: number, headers: IncomingHttpHeaders, bytes: Buffer): Answer {
+function answerOf(status: number, headers: IncomingHttpHeaders, bytes: Buffer): Answer {
   const text = bytes.toString();
   return { status, headers, bytes, text, json: () => JSON.parse(text) };
 }
