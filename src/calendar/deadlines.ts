@@ -55,7 +55,23 @@ const RULES: Computed = {
   none: () => undefined,
 };
 
+/** Deadlines that were asked for before, by rule and last day of the period; of the built-in calendar, which is fixed. */
+const known = new WeakMap<DeadlineRule, Map<PlainDate, Deadline | undefined>>();
+const MAX_KNOWN = 1_000;
+
 function deadline(rule: DeadlineRule, period: Period, calendar: WorkCalendar): Deadline | undefined {
+  if (calendar !== chinaCalendar) return computeDeadline(rule, period, calendar);
+  let ofRule = known.get(rule);
+  if (ofRule === undefined || ofRule.size >= MAX_KNOWN) {
+    ofRule = new Map();
+    known.set(rule, ofRule);
+  }
+  const found = ofRule.get(period.to) ?? computeDeadline(rule, period, calendar);
+  ofRule.set(period.to, found);
+  return found;
+}
+
+function computeDeadline(rule: DeadlineRule, period: Period, calendar: WorkCalendar): Deadline | undefined {
   const compute = RULES[rule.rule] as (
     rule: DeadlineRule,
     period: Period,

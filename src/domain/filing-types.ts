@@ -8,7 +8,21 @@ export function filingType(metadata: FilingTypeMetadata, versions: ReadonlyMap<s
     versions,
     isEvent: metadata.periods.includes('event'),
     resolve: (version, period) => (version === undefined ? inForce(versions, period) : versions.get(version)),
-    checkPeriod: (period) => checkPeriodKind(metadata.periods, period),
+    checkPeriod: rememberFitting((period) => checkPeriodKind(metadata.periods, period)),
+  };
+}
+
+/** In a month most filings of a type have the same period; a type has fewer than this in all its years. */
+const MAX_REMEMBERED = 1_000;
+
+function rememberFitting(check: FilingType['checkPeriod']): FilingType['checkPeriod'] {
+  const fitting = new Set<string>();
+  return (period) => {
+    const text = `${period.from}/${period.to}`;
+    if (fitting.has(text)) return undefined;
+    const violation = check(period);
+    if (violation === undefined && fitting.size < MAX_REMEMBERED) fitting.add(text);
+    return violation;
   };
 }
 

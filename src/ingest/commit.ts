@@ -28,8 +28,7 @@ import {
   type ReceiptSigner,
   SignedTick,
   signTick,
-  statementLeaf,
-  statementOf,
+  stateLeaf,
 } from './receipt.ts';
 
 /** A filing that has passed every check: all that its row needs but what the tick decides. */
@@ -211,11 +210,12 @@ class TickAttempt {
 
   #sign(fresh: readonly FilingRecord[]): SignedTick {
     const { signer, issuer, clock } = this.#ctx;
-    this.#leaves = fresh.map((record) => statementLeaf(statementOf(record, issuer)));
+    const stated = fresh.map((record) => stateLeaf(record, issuer));
+    this.#leaves = stated.map(({ leaf }) => leaf);
     const tree = merkleTree(sha256, this.#leaves);
     this.#signedAt = clock.now();
     this.#signature = signTick(signer, issuer, tree, this.#signedAt);
-    return new SignedTick(tree, this.#signature, issuer);
+    return new SignedTick(tree, this.#signature, issuer, stated);
   }
 
   async #write(

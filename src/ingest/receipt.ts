@@ -8,7 +8,7 @@ import {
   statementText,
   type TickRoot,
 } from '../domain/statement.ts';
-import { leafHash, type MerkleTree, merkleTree, verifyInclusion } from '../log/merkle.ts';
+import { type MerkleTree, merkleTree, verifyInclusion } from '../log/merkle.ts';
 import { sha256, toBase64url } from '../std/bytes.ts';
 import { canonicalJson, type Json } from '../std/canonical.ts';
 import { formatInstant } from '../std/clock.ts';
@@ -50,10 +50,15 @@ export function officeLeaf(position: { office: string; index: number; receivedAt
     receivedAt,
     commit: toBase64url(commit),
   });
-  return asBuffer(leafHash(sha256, Buffer.from(text)));
+  return leafOfText(text);
 }
 
-export function statementOf(record: FilingRecord, issuer: Issuer): ReceiptStatement {
+/** RFC 6962 leaf hash of a text's UTF-8: the prefix byte is a character too, so that nothing is copied. */
+function leafOfText(text: string): Buffer {
+  return sha256(`\0${text}`);
+}
+
+function statementOf(record: FilingRecord, issuer: Issuer): ReceiptStatement {
   return {
     iss: issuer.iss,
     env: issuer.env,
@@ -73,8 +78,15 @@ export function statementOf(record: FilingRecord, issuer: Issuer): ReceiptStatem
   };
 }
 
-export function statementLeaf(statement: ReceiptStatement): Buffer {
-  return asBuffer(leafHash(sha256, Buffer.from(statementText(statement))));
+/** What a receipt states of a filing, and its leaf hash in the tick's tree. */
+export interface StatedLeaf {
+  readonly statement: ReceiptStatement;
+  readonly leaf: Buffer;
+}
+
+export function stateLeaf(record: FilingRecord, issuer: Issuer): StatedLeaf {
+  const statement = statementOf(record, issuer);
+  return { statement, leaf: leafOfText(statementText(statement)) };
 }
 
 /** Signs a tick once for all of its filings. `id` is the tick's row. */
@@ -108,9 +120,12 @@ export class SignedTick {
   readonly #signature: string;
   readonly #issuer: Issuer;
   readonly #root: Buffer;
+  readonly #leaves: readonly StatedLeaf[];
 
-  constructor(tree: MerkleTree, signature: string, issuer: Issuer) {
+  /** `leaves`: by leaf index, when the statements have just been made; they are made again from the records otherwise. */
+  constructor(tree: MerkleTree, signature: string, issuer: Issuer, leaves: readonly StatedLeaf[] = []) {
     this.#tree = tree;
+    this.#leaves = leaves;
     this.#signature = signature;
     this.#issuer = issuer;
     this.#root = Buffer.from(tickRoot(signature).root, 'base64url');
@@ -125,14 +140,14 @@ export class SignedTick {
   }
 
   /**
-   * The receipt of one filing: the same bytes whenever it is made, because everything in it is stored. Recomputes the
-   * statement's leaf and checks its path against the signed root before anyone else can.
+   * The receipt of one filing: the same bytes whenever it is made, because everything in it is stored. Checks the path of
+   * its statement's leaf against the signed root before anyone else can.
    */
   receipt(record: FilingRecord): Receipt {
-    const statement = statementOf(record, this.#issuer);
-    const path = this.#tree.path(record.tick.leafIndex);
     const { leafIndex } = record.tick;
-    const proof = { leaf: statementLeaf(statement), index: leafIndex, size: this.#tree.size, path, root: this.#root };
+    const { statement, leaf } = this.#leaves[leafIndex] ?? stateLeaf(record, this.#issuer);
+    const path = this.#tree.path(leafIndex);
+    const proof = { leaf, index: leafIndex, size: this.#tree.size, path, root: this.#root };
     assert(verifyInclusion(sha256, proof), 'a receipt verifies before it leaves');
     return {
       statement,
@@ -143,8 +158,4 @@ export class SignedTick {
       signature: this.#signature,
     };
   }
-}
-
-function asBuffer(bytes: Uint8Array): Buffer {
-  return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -25,9 +25,13 @@ export function leafHash(hash: Hash, data: Uint8Array): Uint8Array {
   return hash(input);
 }
 
+/** Input of a node of two SHA-256 hashes. One for all: hashing is synchronous and keeps nothing. */
+const NODE_INPUT = new Uint8Array(65);
+
 /** `HASH(0x01 || left || right)`. */
 export function nodeHash(hash: Hash, left: Uint8Array, right: Uint8Array): Uint8Array {
-  const input = new Uint8Array(1 + left.length + right.length);
+  const length = 1 + left.length + right.length;
+  const input = length === NODE_INPUT.length ? NODE_INPUT : new Uint8Array(length);
   input[0] = 1;
   input.set(left, 1);
   input.set(right, 1 + left.length);

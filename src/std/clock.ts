@@ -27,9 +27,15 @@ export type PlainDate = string;
 /** China has had one zone without daylight saving since 1992; the gateway knows no earlier filings. */
 const SHANGHAI_OFFSET_MS = 8 * 3_600_000;
 
+const DAY_MS = 86_400_000;
+/** The day that was asked for last: nearly always today. */
+let lastDay = { number: Number.NaN, date: '' };
+
 /** The date in Asia/Shanghai at an instant. */
 export function shanghaiDate(epochMs: number): PlainDate {
-  return new Date(epochMs + SHANGHAI_OFFSET_MS).toISOString().slice(0, 10);
+  const number = Math.floor((epochMs + SHANGHAI_OFFSET_MS) / DAY_MS);
+  if (number !== lastDay.number) lastDay = { number, date: new Date(number * DAY_MS).toISOString().slice(0, 10) };
+  return lastDay.date;
 }
 
 /** The first instant of a date in Asia/Shanghai, in milliseconds since the epoch. */
@@ -37,9 +43,14 @@ export function shanghaiMidnight(date: PlainDate): number {
   return Date.parse(`${date}T00:00:00Z`) - SHANGHAI_OFFSET_MS;
 }
 
+const DAYS_IN_MONTH = [31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31];
+
 /** True for an existing calendar date in the form `YYYY-MM-DD`, years 1900 to 2999. */
 export function isPlainDate(text: string): boolean {
   if (!/^(19|2\d)\d\d-\d\d-\d\d$/.test(text)) return false;
-  const epochMs = Date.parse(`${text}T00:00:00Z`);
-  return !Number.isNaN(epochMs) && new Date(epochMs).toISOString().slice(0, 10) === text;
+  const year = Number(text.slice(0, 4));
+  const month = Number(text.slice(5, 7));
+  const day = Number(text.slice(8));
+  const isLeapDay = month === 2 && day === 29 && year % 4 === 0 && (year % 100 !== 0 || year % 400 === 0);
+  return isLeapDay || (day >= 1 && day <= (DAYS_IN_MONTH[month - 1] ?? 0));
 }

@@ -63,12 +63,14 @@ function scan(text: string, limits: JsonLimits): JsonFault | undefined {
   const open: (MemberNames | undefined)[] = [];
   let values = 0;
   let expectsName = false;
+  let backslash = nextEscape(text, 0);
   for (let at = 0; at < text.length; at++) {
     const unit = text.charCodeAt(at);
     if (unit === QUOTE) {
-      const end = endOfString(text, at);
+      if (backslash < at) backslash = nextEscape(text, at);
+      const end = endOfString(text, at, backslash);
       if (end < 0) return { reason: 'syntax', at };
-      const reason = checkString(text, at, end, expectsName ? open[open.length - 1] : undefined);
+      const reason = checkString(text, at, end, backslash < end, expectsName ? open[open.length - 1] : undefined);
       if (reason !== undefined) return { reason, at };
       at = end;
     } else if (unit === OPEN_BRACE || unit === OPEN_BRACKET) {
@@ -86,7 +88,8 @@ function scan(text: string, limits: JsonLimits): JsonFault | undefined {
       expectsName = false;
     } else if (unit === MINUS || (unit >= 0x30 && unit <= 0x39)) {
       const end = endOfNumber(text, at);
-      if (!isExactNumber(text, at, end)) return { reason: 'unsafe-number', at };
+      if (!(end - at <= 15 && isInteger(text, at, end)) && !isExactNumber(text, at, end))
+        return { reason: 'unsafe-number', at };
       at = end - 1;
     }
   }
@@ -111,9 +114,11 @@ class MemberNames {
   }
 }
 
-/** Index of the closing quote, or -1. */
-function endOfString(text: string, start: number): number {
-  for (let at = start + 1; at < text.length; at++) {
+/** Index of the closing quote, or -1. `backslash`: index of the first one after `start`; most texts have none. */
+function endOfString(text: string, start: number, backslash: number): number {
+  const end = text.indexOf('"', start + 1);
+  if (end < backslash) return end;
+  for (let at = backslash; at < text.length; at++) {
     const unit = text.charCodeAt(at);
     if (unit === QUOTE) return at;
     if (unit === BACKSLASH) at++;
@@ -121,14 +126,22 @@ function endOfString(text: string, start: number): number {
   return -1;
 }
 
+/** Index of the first backslash from `at` on, or beyond the text. */
+function nextEscape(text: string, at: number): number {
+  const found = text.indexOf('\\', at);
+  return found < 0 ? Number.POSITIVE_INFINITY : found;
+}
+
 function checkString(
   text: string,
   start: number,
   end: number,
+  isEscaped: boolean,
   names: MemberNames | undefined,
 ): JsonFault['reason'] | undefined {
+  if (!isEscaped && names === undefined) return undefined;
   let value = text.slice(start + 1, end);
-  if (value.includes('\\')) {
+  if (isEscaped) {
     try {
       value = JSON.parse(text.slice(start, end + 1));
     } catch {
@@ -155,6 +168,15 @@ function endOfNumber(text: string, start: number): number {
     if (!isPart) break;
   }
   return at;
+}
+
+/** Digits, and a sign: most numbers, told without a copy. */
+function isInteger(text: string, start: number, end: number): boolean {
+  for (let at = start + 1; at < end; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit < 0x30 || unit > 0x39) return false;
+  }
+  return true;
 }
 
 /** Up to 15 characters without an exponent are always exact enough: no integer of that length exceeds 2^53. */

@@ -2,7 +2,7 @@ import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { FilingRecord } from '../../src/domain/filing-record.ts';
-import { commitment, officeLeaf, SignedTick, signTick, statementLeaf, statementOf } from '../../src/ingest/receipt.ts';
+import { commitment, officeLeaf, SignedTick, signTick, stateLeaf } from '../../src/ingest/receipt.ts';
 import { merkleTree } from '../../src/log/merkle.ts';
 import { sha256 } from '../../src/std/bytes.ts';
 import { testSigner } from '../support/commit.ts';
@@ -56,7 +56,7 @@ function recordOf({ payload, ...seed }: Seed, leafIndex: number): FilingRecord {
 
 /** Signs the records as one tick; what is read back from its row makes their receipts. */
 function tickOf(records: readonly FilingRecord[]): SignedTick {
-  const leaves = records.map((record) => statementLeaf(statementOf(record, issuer)));
+  const leaves = records.map((record) => stateLeaf(record, issuer).leaf);
   const at = Date.parse('2026-11-10T08:00:00.120Z');
   const signature = signTick(signer, issuer, merkleTree(sha256, leaves), at);
   return SignedTick.fromRecord({ lane: 0, id: 'tick', at, leaves: Buffer.concat(leaves), signature }, issuer.env);
