@@ -16,6 +16,8 @@ export interface CompiledRule {
   readonly slots: readonly number[];
   /** Presence slots that must all be 1. */
   readonly when: readonly number[];
+  /** Presence slot of what contains all that it reads (a row of a schedule); if that is absent, so is everything. */
+  readonly gate: number | undefined;
   /** True when the rule is known to hold if nothing that it reads is there: then it need not run. */
   readonly holdsWhenAbsent: boolean;
   /** The finding, all but the element's index. */
@@ -190,14 +192,30 @@ class Compiler {
       const source = rewrite(rule.expression, uses, (use) => this.#variableFor(use, when, items, reads));
       return compileCondition(source, [...reads.slots, ...reads.others]);
     });
+    const holdsWhenAbsent = reads.isPure && this.#holdsWhenAbsent(condition);
     return {
       definition: rule,
       condition,
+      gate: holdsWhenAbsent ? this.#gate(uses) : undefined,
       slots: [...reads.slots].map((slot) => slot.index),
       when: whenSlots.map((slot) => slot.index),
-      holdsWhenAbsent: reads.isPure && this.#holdsWhenAbsent(condition),
+      holdsWhenAbsent,
       finding: this.#finding(rule, column),
     };
+  }
+
+  #gate(uses: readonly PathUse[]): number | undefined {
+    const values = uses.filter((use) => use.root !== 'constants');
+    const [first, ...others] = values;
+    if (first === undefined || values.some((use) => use.root !== 'data')) return undefined;
+    let depth = first.segments.length;
+    for (const { segments } of others) {
+      let same = 0;
+      while (same < depth && segments[same] === first.segments[same]) same++;
+      depth = same;
+    }
+    if (depth === 0) return undefined;
+    return this.#tree.slotFor({ ...first, segments: first.segments.slice(0, depth), presenceOnly: true }, []).index;
   }
 
   #treeOf(use: PathUse, items: SlotTree | undefined): SlotTree {

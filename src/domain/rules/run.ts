@@ -53,6 +53,7 @@ function runList(list: CompiledList, data: unknown, variables: Variables, findin
 /** A rule that cannot be evaluated has no verdict to give: that is reported in its place, and blocks. */
 function holds(rule: CompiledRule, variables: Variables, findings: Findings, index?: number): boolean {
   const { present } = variables;
+  if (rule.gate !== undefined && present[rule.gate] === 0) return true;
   for (const slot of rule.when) if (present[slot] === 0) return true;
   if (rule.holdsWhenAbsent && !isAnyPresent(rule.slots, present)) return true;
   try {
