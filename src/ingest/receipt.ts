@@ -34,8 +34,14 @@ export function commitment(salt: Buffer, payload: Uint8Array): Buffer {
   return sha256(Buffer.concat([salt, payload]));
 }
 
+/** Random bytes for the next salts: one call for 256 of them. A salt leaves the pool once. */
+let salts = Buffer.alloc(0);
+
 export function newSalt(): Buffer {
-  return randomBytes(SALT_BYTES);
+  if (salts.length === 0) salts = randomBytes(SALT_BYTES * 256);
+  const salt = salts.subarray(0, SALT_BYTES);
+  salts = salts.subarray(SALT_BYTES);
+  return salt;
 }
 
 /** The filing's leaf hash in its office's log. */

@@ -8,9 +8,13 @@ export interface Clock {
 
 export const systemClock: Clock = { now: () => Date.now(), monotonic: () => performance.now() };
 
+/** The instant that was written last: a filing's time is written four times, and many filings share a millisecond. */
+let lastInstant = { epochMs: Number.NaN, text: '' };
+
 /** RFC 3339, UTC, milliseconds: the only form of time on the wire. */
 export function formatInstant(epochMs: number): string {
-  return new Date(epochMs).toISOString();
+  if (epochMs !== lastInstant.epochMs) lastInstant = { epochMs, text: new Date(epochMs).toISOString() };
+  return lastInstant.text;
 }
 
 /** Milliseconds since the epoch, or undefined when `text` is not RFC 3339 with a zone. */
