@@ -42,7 +42,7 @@ export function roundHalfUp(n: bigint, d: bigint): bigint {
  * The value of the step that an amount lies on, for tables of tax brackets: `values` has one more element than `upTo`,
  * the last for what is above all bounds. An amount equal to a bound lies below it (不超过).
  */
-export function step<N extends number | bigint>(amount: N, upTo: readonly N[], values: readonly N[]): N {
+function step<N extends number | bigint>(amount: N, upTo: readonly N[], values: readonly N[]): N {
   let at = 0;
   while (at < upTo.length && amount > (upTo[at] as N)) at++;
   const value = values[at];
@@ -51,7 +51,7 @@ export function step<N extends number | bigint>(amount: N, upTo: readonly N[], v
 }
 
 /** The figure of a table for a code. A code that is not there has none: schemas list the codes, so that is a fault. */
-export function lookup<N extends number | bigint>(table: Readonly<Record<string, N>>, code: string): N {
+function lookup<N extends number | bigint>(table: Readonly<Record<string, N>>, code: string): N {
   const value = Object.hasOwn(table, code) ? table[code] : undefined;
   if (value === undefined) throw new RangeError('not in the table');
   return value;
