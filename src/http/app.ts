@@ -7,7 +7,7 @@ import { type Authenticate, REFUSE_ALL } from './auth.ts';
 import { RequestCall } from './call.ts';
 import type { Failures } from './failures.ts';
 import { applyHeaders, optionsResponse } from './headers.ts';
-import type { Limits } from './limits.ts';
+import { type Limits, rateLimitHeaders } from './limits.ts';
 import { type CompiledRoute, compileRoute, type Labels, metricLabels, perform } from './perform.ts';
 import { RequestIds } from './request-ids.ts';
 import type { Route } from './route.ts';
@@ -142,8 +142,11 @@ function guardStream(machine: Machine, route: Served, call: RequestCall, respons
 type Served = Pick<CompiledRoute, 'operationId' | 'cacheControl' | 'operationLabel' | 'labels'>;
 
 function answerFailure(machine: Machine, route: Served, call: RequestCall, thrown: unknown): Response {
-  const { failures } = machine.deps;
+  const { failures, limits } = machine.deps;
   const error = failures.toGatewayError(thrown);
+  const { limited } = error.details;
+  if (limited !== undefined && limits !== undefined)
+    call.extraHeaders = rateLimitHeaders(limited.kind, limits.state(limited.party, limited.kind));
   return finish(machine, route, call, failures.answer(error, call, route.operationId), error.code);
 }
 

@@ -132,7 +132,9 @@ export async function verify(ctx: IngestContext, jws: ParsedJws): Promise<Signin
 
 function refuseBlocked({ limits }: Pick<IngestContext, 'limits'>, party: string, kind: PartyKind): void {
   const retryAfterSeconds = limits.blocked(party, kind);
-  if (retryAfterSeconds !== undefined) throw new GatewayError('rate-limited', { retryAfterSeconds });
+  if (retryAfterSeconds !== undefined) {
+    throw new GatewayError('rate-limited', { retryAfterSeconds, limited: { party, kind } });
+  }
 }
 
 /** Counts one filing of a party that has proved itself. Asks once more: many may have been verified at the same time. */

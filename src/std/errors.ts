@@ -66,6 +66,8 @@ export interface ErrorDetails {
   /** Extension members of the problem document, such as `existing` and `digest`. */
   readonly members?: Readonly<Record<string, unknown>>;
   readonly retryAfterSeconds?: number;
+  /** Whose rate limit was reached, for the headers that tell it. Not in the document. */
+  readonly limited?: { readonly party: string; readonly kind: 'filer' | 'agent' | 'office' | 'operator' };
   /** For the log only; never sent. */
   readonly cause?: unknown;
 }

@@ -116,7 +116,11 @@ describe('POST /v1/filings refuses', () => {
     for (let i = 0; i < 8; i++) answers.push(await submit(gateway, agent, lodging()));
     const refused = answers.filter((answer) => answer.status === 429);
     expect(refused.length).toBeGreaterThan(0);
-    for (const answer of refused) expect(expectProblem(answer, 429, 'rate-limited').retryable).toBe(true);
+    for (const answer of refused) {
+      expect(expectProblem(answer, 429, 'rate-limited').retryable).toBe(true);
+      expect(answer.headers.ratelimit).toMatch(/^"agent";r=0;t=\d+$/);
+      expect(answer.headers['ratelimit-policy']).toMatch(/^"agent";q=\d+;w=\d+$/);
+    }
     filingOf(await submit(gateway, filer, lodging()), 201);
     await new Promise((resolve) => setTimeout(resolve, 1_000 * Number(refused[0]?.headers['retry-after'])));
     filingOf(await submit(gateway, agent, lodging()), 201);

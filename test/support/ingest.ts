@@ -80,7 +80,7 @@ export interface TestIngest {
 
 const catalogues: Catalogue[] = [];
 
-export async function shippedTypes(): Promise<Catalogue> {
+async function shippedTypes(): Promise<Catalogue> {
   if (catalogues[0] === undefined) {
     const { catalogue, problems } = buildCatalogue(await readSchemaFiles());
     if (catalogue === undefined) throw new Error(JSON.stringify(problems));
