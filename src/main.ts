@@ -23,7 +23,7 @@ import { startCheckpointTimer } from './log/checkpoint-timer.ts';
 import { filingProof } from './log/proof.ts';
 import { clusterMetrics, isWorker, Workers, workerReady, workerTask } from './ops/cluster.ts';
 import { type Config, readConfig } from './ops/config.ts';
-import { readSchemaFiles } from './ops/schemas.ts';
+import { areSchemasChecked, readSchemaFiles } from './ops/schemas.ts';
 import { type StopStep, stopOnSignals } from './ops/shutdown.ts';
 import { createLogger, createTelemetry, type Telemetry } from './ops/telemetry.ts';
 import { welcome } from './ops/welcome.ts';
@@ -236,7 +236,8 @@ function makeParts(input: PartsInput) {
 }
 
 async function loadCatalogue(): Promise<Catalogue> {
-  const { catalogue, problems } = buildCatalogue(await readSchemaFiles());
+  const files = await readSchemaFiles();
+  const { catalogue, problems } = buildCatalogue(files, { alreadyChecked: await areSchemasChecked(files) });
   if (catalogue !== undefined) return catalogue;
   const list = (language: 'zh' | 'en') =>
     problems.map((p) => `  schemas/${p.file}:${p.line} ${p.message[language]}`).join('\n');

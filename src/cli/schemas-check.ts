@@ -1,17 +1,25 @@
 import { buildCatalogue } from '../domain/catalogue.ts';
-import { readSchemaFiles, SCHEMAS_FOLDER } from '../ops/schemas.ts';
+import { readSchemaFiles, SCHEMAS_FOLDER, stampSchemas } from '../ops/schemas.ts';
 
-/** `npm run schemas:check [folder]`: prints every problem as file:line and exits with 1 when there is one. */
-async function main(folder: string): Promise<number> {
+/**
+ * `npm run schemas:check [folder]`: prints every problem as file:line and exits with 1 when there is one.
+ * `--stamp`, for the build: says nothing, and lets the gateway know that the shipped types are sound.
+ */
+async function main(folder: string, isStamping: boolean): Promise<number> {
   const files = await readSchemaFiles(folder);
   const catalogue = buildCatalogue(files);
   for (const { file, line, message } of catalogue.problems ?? [])
     console.error(`${folder}/${file}:${line}: ${message.en}`);
   if (catalogue.catalogue === undefined) return 1;
+  if (isStamping) {
+    await stampSchemas(files);
+    return 0;
+  }
   for (const [type, { versions }] of catalogue.catalogue.types) {
     for (const [version, { rules }] of versions) console.log(`${type} ${version}: ${rules.length} rules`);
   }
   return 0;
 }
 
-process.exitCode = await main(process.argv[2] ?? SCHEMAS_FOLDER);
+const isStamping = process.argv[2] === '--stamp';
+process.exitCode = await main(isStamping ? SCHEMAS_FOLDER : (process.argv[2] ?? SCHEMAS_FOLDER), isStamping);

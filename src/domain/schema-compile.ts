@@ -33,6 +33,11 @@ export class SchemaCompiler {
   readonly #ajv = newAjv();
   readonly #known = new Map<string, DataValidator>();
 
+  /** Of a schema that `compile` has found sound before. */
+  compileChecked(schema: SchemaNode): DataValidator {
+    return compileValidator(this.#ajv, schema, this.#known);
+  }
+
   /** Undefined, with findings, when the schema is not one that the gateway accepts. */
   compile(schema: unknown, report: Report): DataValidator | undefined {
     let isSound = true;
@@ -46,7 +51,7 @@ export class SchemaCompiler {
     } else lint(schema as SchemaNode, note);
     if (!isSound) return undefined;
     try {
-      return compileValidator(this.#ajv, schema as SchemaNode, this.#known);
+      return this.compileChecked(schema as SchemaNode);
     } catch (error) {
       note('', error instanceof Error ? error.message : String(error));
       return undefined;

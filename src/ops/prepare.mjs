@@ -88,6 +88,9 @@ function build() {
   }
   const openapi = inRoot('dist', 'http', 'openapi-build.js');
   if (fs.existsSync(openapi)) run(process.execPath, [openapi], 'openapi-build');
+  const schemas = inRoot('dist', 'cli', 'schemas-check.js');
+  // Faults in a filing type are no fault of the build: they are printed here, and the start refuses them.
+  if (fs.existsSync(schemas)) spawnSync(process.execPath, [schemas, '--stamp'], { cwd: root, stdio: 'inherit' });
 }
 
 /** `npx shenbao` in the checkout: npm links the programs of dependencies, not those of the project itself. */

@@ -1,6 +1,7 @@
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { sha256, toBase64url } from '../std/bytes.ts';
 
 /** The `schemas` folder of the package: two levels up from `src/ops` and from `dist/ops` alike. */
 export const SCHEMAS_FOLDER = fileURLToPath(new URL('../../schemas', import.meta.url));
@@ -17,4 +18,26 @@ export async function readSchemaFiles(folder: string = SCHEMAS_FOLDER): Promise<
       .map(async (path) => [relative(folder, path).split(sep).join('/'), await readFile(path, 'utf8')] as const),
   );
   return new Map(texts);
+}
+
+/** What the build has found nothing wrong with: a digest of the texts, beside the compiled program. */
+const STAMP = new URL('../schemas.sha256', import.meta.url);
+
+/** SHA-256 over all paths and texts, base64url. */
+function digestOf(files: ReadonlyMap<string, string>): string {
+  return toBase64url(sha256([...files].map(([path, text]) => `${path}\0${text.length}\0${text}`).join('\0')));
+}
+
+/** Whether the build of this program has checked exactly these texts. False when it runs from its sources. */
+export async function areSchemasChecked(files: ReadonlyMap<string, string>): Promise<boolean> {
+  try {
+    return (await readFile(STAMP, 'utf8')) === digestOf(files);
+  } catch {
+    return false; // not stamped: they are checked at the start
+  }
+}
+
+/** Remembers, beside the program that checked them, that these texts are sound. */
+export async function stampSchemas(files: ReadonlyMap<string, string>): Promise<void> {
+  await writeFile(STAMP, digestOf(files));
 }
