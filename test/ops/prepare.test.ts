@@ -8,7 +8,6 @@ import {
   readFileSync,
   rmSync,
   statSync,
-  symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
@@ -52,7 +51,8 @@ beforeAll(() => {
   mkdirSync(at('node_modules'));
   for (const name of ['typescript', '@typescript']) {
     const target = path.join(root, 'node_modules', name);
-    if (existsSync(target)) symlinkSync(target, at('node_modules', name));
+    // Copied, not linked: another user must be able to read them even when the checkout is root's alone.
+    if (existsSync(target)) cpSync(target, at('node_modules', name), { recursive: true });
   }
   write(
     'node_modules/.package-lock.json',
