@@ -10,6 +10,8 @@ import type { Place } from './pool.ts';
 
 /** Bounds of one bulk upload. */
 const BULK_FILINGS_MAX = 10_000;
+/** Largest filing, alone or as a line: about ten thousand person lines. */
+export const FILING_BYTES_MAX = 16 * 1024 * 1024;
 
 /** How many filings of one upload are on their way at once. More would only wait in the pool for the next tick. */
 const WINDOW = 512;
@@ -226,6 +228,11 @@ async function* prepend(first: NumberedLine, rest: AsyncIterator<NumberedLine>):
 }
 
 function textOf(bytes: Buffer): string {
+  if (bytes.length > FILING_BYTES_MAX) {
+    throw new GatewayError('too-large', {
+      detail: { zh: `该行超过 ${FILING_BYTES_MAX} 字节。`, en: `The line is over ${FILING_BYTES_MAX} bytes.` },
+    });
+  }
   const text = decodeUtf8(bytes);
   if (text === undefined) throw malformed('该行不是 UTF-8。', 'The line is not UTF-8.');
   return text;

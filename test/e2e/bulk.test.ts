@@ -105,6 +105,16 @@ describe('form A', () => {
       if (problem !== undefined) expect(problem.type).toBe(`urn:shenbao:problem:${problem.code}`);
   });
 
+  test('a line larger than a filing may be stops no other', async () => {
+    const good = (): string => `"${filer.filing(gateway.issuer, lodging())}"`;
+    const lines = linesOf(await upload([good(), `"${'A'.repeat(17 * 1024 * 1024)}"`, good()]));
+    expect(lines.map(({ line, status }) => [line, status])).toEqual([
+      [1, 201],
+      [2, 413],
+      [3, 201],
+    ]);
+  });
+
   test('the same filing twice in one upload is stored once, and the second is a replay', async () => {
     const line = `"${filer.filing(gateway.issuer, lodging())}"`;
     const [first, second] = linesOf(await upload([line, line])) as [Line, Line];

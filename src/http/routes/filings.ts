@@ -1,16 +1,14 @@
 import { Type } from 'typebox';
-import { submitBulk } from '../../ingest/bulk.ts';
+import { FILING_BYTES_MAX, submitBulk } from '../../ingest/bulk.ts';
 import { dryRun, dryRunUnsigned } from '../../ingest/dry-run.ts';
 import { type Accepted, type IngestContext, submit } from '../../ingest/pipeline.ts';
-import { GatewayError } from '../../std/errors.ts';
-import { LineTooLong, splitLines } from '../../std/lines.ts';
+import type { GatewayError } from '../../std/errors.ts';
+import { splitLines } from '../../std/lines.ts';
 import { DryRunSchema, FilingSchema, JWS_MEDIA, PayloadSchema } from '../filing-schemas.ts';
 import { problemBody } from '../problem.ts';
 import { type Call, type Route, route } from '../route.ts';
 import { type FilingReadDeps, filingReadRoutes } from './filing-reads.ts';
 
-/** Largest filing: about ten thousand person lines. */
-const FILING_BYTES_MAX = 16 * 1024 * 1024;
 const BULK_BYTES_MAX = 64 * 1024 * 1024;
 /**
  * Of an answer that its client does not read yet. Many clients read only when they have sent everything: if the answer
@@ -152,7 +150,7 @@ function acceptedResponse(accepted: Accepted): Response {
 
 /** The first outcome decides between an answer and a problem: until then nothing of the answer has been sent. */
 async function bulkResponse(deps: FilingRouteDeps, call: Call<unknown, unknown, unknown>): Promise<Response> {
-  const lines = splitLines(call.stream(), FILING_BYTES_MAX);
+  const lines = splitLines(call.stream(), BULK_BYTES_MAX);
   const outcomes = submitBulk(deps.ingest, lines, () => call.receivedAt());
   const answers = bulkAnswers(deps, call, outcomes);
   const first = await answers.next();
@@ -193,10 +191,9 @@ async function* bulkAnswers(
       }
     }
   } catch (error) {
-    const failure = asUploadError(error);
-    if (sent === 0) throw failure;
+    if (sent === 0) throw error;
     // The head of the answer is on its way already: what stopped the upload is said in a last line without a number.
-    yield problemLine(deps, call, undefined, failure);
+    yield problemLine(deps, call, undefined, error);
   }
   return undefined;
 }
@@ -209,15 +206,4 @@ function problemLine(
 ): string {
   const problem = problemBody(deps.toGatewayError(error), call.language, call.requestId);
   return `${JSON.stringify({ line, status: problem.status, problem })}\n`;
-}
-
-function asUploadError(error: unknown): unknown {
-  if (!(error instanceof LineTooLong)) return error;
-  return new GatewayError('too-large', {
-    detail: {
-      zh: `第 ${error.line} 行超过 ${FILING_BYTES_MAX} 字节。`,
-      en: `Line ${error.line} is over ${FILING_BYTES_MAX} bytes.`,
-    },
-    members: { line: error.line },
-  });
 }
