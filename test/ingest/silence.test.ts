@@ -10,19 +10,26 @@ class Line {
   readonly #pairs: (readonly [Socket, Socket])[] = [];
   readonly server: Server;
   swallowsAtCommit = false;
+  /** What is opened from now on is silent too. */
+  isDead = false;
 
   constructor(target: (socket: Socket) => void) {
     this.server = createServer((from) => {
       const to = new Socket();
       for (const socket of [from, to]) socket.on('error', () => {});
+      this.#pairs.push([from, to]);
+      if (this.isDead) {
+        from.resume();
+        return;
+      }
       target(to);
       from.pipe(to).pipe(from);
       from.on('data', (bytes) => {
         if (!this.swallowsAtCommit || !/commit/i.test(bytes.toString('latin1'))) return;
         this.swallowsAtCommit = false;
+        this.isDead = true;
         this.swallow();
       });
-      this.#pairs.push([from, to]);
     });
   }
 
@@ -98,6 +105,7 @@ it('a tick whose COMMIT was sent and never answered is unknown in time, and stan
   const began = performance.now();
   await expect(commitTick(ctx, [filing])).rejects.toMatchObject({ code: 'outcome-unknown' });
   expect(performance.now() - began).toBeLessThan(1_200);
+  line.isDead = false;
   const [outcome] = await commitTick(commitContext(database), [filing]);
   expect(outcome?.kind).toBe('standing');
 }, 20_000);
