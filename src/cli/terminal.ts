@@ -38,6 +38,12 @@ export class Terminal {
     else for (const line of lines()) this.#options.stdout.write(`${line}\n`);
   }
 
+  /** A document for another program: its bytes and nothing else, with a line end only where a person looks on. */
+  document(value: unknown, text: string): void {
+    if (this.json) this.result(value, () => []);
+    else this.#options.stdout.write(this.#options.stdout.isTTY === true ? `${text}\n` : text);
+  }
+
   /** A line for people, unless `--quiet` or `--json`. */
   info(text: Text): void {
     if (!this.#options.quiet && !this.json) this.#options.stdout.write(`${this.say(text)}\n`);

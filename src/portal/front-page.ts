@@ -120,7 +120,7 @@ ${typeTable(facts, say)}
 
 function firstFiling(issuer: string): string {
   return [
-    `npx shenbao sign filing.json --key filer.jwk --gateway ${issuer} > filing.jws`,
+    `npx shenbao sign filing.json --key filer.jwk --gateway ${issuer} --out filing.jws`,
     `curl -i ${issuer}/v1/filings -H 'Content-Type: application/jose' --data-binary @filing.jws`,
   ].join('\n');
 }

@@ -114,6 +114,21 @@ describe('a filer at the command line', () => {
     });
   });
 
+  test('what sign writes is what curl sends: the file holds the JWS and nothing else', async () => {
+    const folder = temporaryFolder();
+    const payload = write(path.join(folder, 'payload.json'), lodging());
+    const out = path.join(folder, 'filing.jws');
+    expect((await cli('sign', payload, '--key', gateway.keyFile('filer'), '--out', out)).code).toBe(0);
+    const piped = await cli('sign', payload, '--key', gateway.keyFile('filer'));
+    for (const [body, status] of [
+      [readFileSync(out), 201],
+      [piped.stdout, 200],
+    ] as const) {
+      const headers = { 'Content-Type': 'application/jose' };
+      expect((await fetch(`${gateway.url}/v1/filings`, { method: 'POST', headers, body })).status).toBe(status);
+    }
+  });
+
   test('a folder of documents, signed and unsigned', async () => {
     const folder = temporaryFolder();
     write(path.join(folder, 'a.json'), lodging());

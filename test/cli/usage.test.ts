@@ -84,7 +84,7 @@ describe('keygen and sign', () => {
     const signed = await run('sign', file, '--key', key, '--issuer', 'https://gateway.example');
     expect(signed.code).toBe(0);
     const publicKey = await jose.importJWK(registration?.jwk as jose.JWK, alg);
-    const { payload, protectedHeader } = await jose.compactVerify(signed.stdout.trim(), publicKey);
+    const { payload, protectedHeader } = await jose.compactVerify(signed.stdout, publicKey);
     expect(Buffer.from(payload).toString()).toBe('{"type":"tax.vat.general","amount":1}');
     expect(protectedHeader).toMatchObject({ alg, kid, typ: 'filing+jws', aud: 'https://gateway.example' });
   });

@@ -26,8 +26,12 @@ export const sign: Command = {
     const issuer = await (await connect(ctx, known)).issuer();
     const jws = await signFiling(document.payload, await importSigningKey(jwk), issuer);
     const out = textOption(options, 'out');
-    if (out !== undefined) await writeNew(out, `${jws}\n`, { force: options.force === true, secret: false });
-    ctx.terminal.result(out === undefined ? { jws } : { file: out }, () => [out ?? jws]);
+    // Without a line end: a file that curl sends as it is holds the JWS and nothing else.
+    if (out === undefined) ctx.terminal.document({ jws }, jws);
+    else {
+      await writeNew(out, jws, { force: options.force === true, secret: false });
+      ctx.terminal.result({ file: out }, () => [out]);
+    }
     return EXIT.done;
   },
 };
