@@ -60,6 +60,9 @@ export function connect(address: DatabaseAddress, options: { max: number; statem
     connect_timeout: 4,
     idle_timeout: 0,
     max_lifetime: null,
+    // Seconds. The driver's own waits grow to 20 s, and all connections of a client count together: after a restart of the
+    // database the gateway would go on refusing long after it could serve again.
+    backoff: (attempts: number) => Math.min(0.02 * 2 ** attempts, 0.5),
     onnotice: () => {},
     // Seconds until a quiet connection is probed: one to a server that is gone is then found out within 20 s.
     keep_alive: 10,
