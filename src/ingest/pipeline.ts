@@ -18,7 +18,7 @@ import type { CheckedFiling, CommitOutcome } from './commit.ts';
 import { type ParsedJws, parseCompactJws, parseFlattenedJws } from './jws.ts';
 import type { Place, Pool } from './pool.ts';
 import { SignedTick } from './receipt.ts';
-import { type Validation, validateFiling } from './validate.ts';
+import { unknownType, type Validation, validateFiling } from './validate.ts';
 import { findKey, verifySignature } from './verify.ts';
 import { type FilingView, filingView } from './view.ts';
 
@@ -157,22 +157,7 @@ export function parsePayload(bytes: Buffer): FilingPayload {
   const envelope = checkEnvelope(parsed.value);
   if ('errors' in envelope) throw invalid(envelope.errors, 0);
   const { payload } = envelope;
-  if (!AGENCIES.some((agency) => payload.type.startsWith(`${agency}.`))) {
-    throw invalid(
-      [
-        {
-          pointer: '/type',
-          code: 'type',
-          severity: 'error',
-          message: {
-            zh: '没有这种申报类型；全部类型见 GET /v1/filing-types。',
-            en: 'There is no such filing type; GET /v1/filing-types lists them.',
-          },
-        },
-      ],
-      0,
-    );
-  }
+  if (!AGENCIES.some((agency) => payload.type.startsWith(`${agency}.`))) throw invalid([unknownType()], 0);
   return payload;
 }
 

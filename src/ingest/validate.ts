@@ -65,7 +65,7 @@ function versionName(type: FilingType, version: FilingTypeVersion): string {
   return version.metadata.version;
 }
 
-function unknownType(): Violation {
+export function unknownType(): Violation {
   return {
     pointer: '/type',
     code: 'type',
