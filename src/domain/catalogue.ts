@@ -121,7 +121,7 @@ class Loader {
     const check = this.#check(path, version.version, compiled);
     if (this.problems.length > before) return;
     const { origins: _, ...ruleSet } = rules;
-    const built = { metadata: version, schema, rules: rules.rules, ruleSet, check };
+    const built = { metadata: version, schema, rules: rules.rules, ruleSet, check, compare: () => [] };
     const example = this.#alreadyChecked
       ? this.#firstExample(path)
       : checkExamples(

@@ -29,13 +29,39 @@ export interface FilingTypeMetadata {
   /** Who files: which kinds of taxpayer owe it; absent means any filer may. */
   readonly filers?: { readonly taxpayerKinds?: readonly ('general' | 'small')[] };
   readonly deadline: DeadlineRule;
-  readonly kinds: { readonly correction: boolean; readonly void: boolean };
+  readonly kinds: FilingKinds;
+  /**
+   * What it means that the filer, though registered then, has filed nothing for the period before: `warning` is found after
+   * acceptance, `refusal` before it. Absent: nothing.
+   */
+  readonly earlierPeriod?: 'warning' | 'refusal';
+  /** Path in `data` of a boolean: true puts the filing first in what offices are told. */
+  readonly urgent?: string;
   /** The notice (公告) or law that the form follows. */
   readonly notice: Text;
   /** `modelled` until a person has compared it with the notice. */
   readonly status: 'modelled' | 'official';
   readonly source?: string;
   readonly versions: readonly FilingTypeVersionMetadata[];
+}
+
+/** What may follow an original. A correction replaces it whole; a voiding withdraws it. */
+export interface FilingKinds {
+  readonly correction: boolean;
+  readonly void: boolean;
+  /** Absent: the type has no supplements. */
+  readonly supplement?: SupplementRule;
+}
+
+/**
+ * A supplement (补充申报) carries the whole content again with what is added, and lowers nothing of what it supersedes:
+ * every element of these lists is still there with amounts (`x-unit: fen`) not lower than before, and so are these amounts.
+ */
+export interface SupplementRule {
+  /** Paths of lists in `data`, each with the members that make one element different from another. */
+  readonly lists: Readonly<Record<string, readonly string[]>>;
+  /** Paths of integers in `data`. */
+  readonly amounts: readonly string[];
 }
 
 /** Effective dates are compared with the last day of the period. */
@@ -96,11 +122,43 @@ export interface RuleSum {
   readonly columns?: readonly string[];
 }
 
+/**
+ * Filings of the same filer that rules read as `others.<name>.<path in data>`. Such rules are warnings, run after acceptance,
+ * and say nothing while the filing that they look for does not stand.
+ * - `previous`: the period of the same kind just before
+ * - `same`: the same period
+ * - `within`: all periods inside this one, only if they fill it; a value is the sum over them
+ * - `year-before`: the same period a year earlier
+ * With `reference`, a path in `data`: the filing with that document number, whatever its date.
+ */
+export interface OtherFiling {
+  readonly title: Text;
+  readonly type: string;
+  readonly period?: 'previous' | 'same' | 'within' | 'year-before';
+  readonly reference?: string;
+}
+
+/**
+ * A figure that differs by region and date, which rules read as `regional.<name>`. Operators load values
+ * (`PUT /v1/regions/{region}/figures`); without any, `value` counts, and without that, rules that read it say nothing.
+ */
+export interface RegionalFigure {
+  readonly title: Text;
+  readonly value?: number;
+  readonly unit: 'fen' | 'basis-points' | 'count';
+  readonly source: string;
+}
+
+/** What an operator has loaded for the region and date of a filing; undefined: nothing. */
+export type Figures = (name: string) => number | undefined;
+
 /** What `rules.json` of a version says, with what it inherits from the version that it extends. */
 export interface RuleSet {
   readonly columns: Readonly<Record<string, Text>>;
   readonly constants: Readonly<Record<string, RuleConstant>>;
   readonly let: readonly RuleSum[];
+  readonly others: Readonly<Record<string, OtherFiling>>;
+  readonly regional: Readonly<Record<string, RegionalFigure>>;
   readonly rules: readonly RuleDefinition[];
 }
 
@@ -114,7 +172,16 @@ export interface FilingTypeVersion {
   /** A whole valid payload. */
   readonly example: FilingPayload;
   /** Schema first; rules only when the schema holds, since a rule may rely on it. */
-  check(payload: FilingPayload): Verdict;
+  check(payload: FilingPayload, figures?: Figures): Verdict;
+  /**
+   * The rules that read `others`: warnings only. The content has passed `check`.
+   * @param others by the name in `ruleSet.others`; more than one with `within`. A name that is not there is not filed.
+   */
+  compare(
+    payload: FilingPayload,
+    others: ReadonlyMap<string, readonly FilingPayload[]>,
+    figures?: Figures,
+  ): readonly Violation[];
 }
 
 export interface FilingType {

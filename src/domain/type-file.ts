@@ -50,10 +50,24 @@ const validate = newAjv().compile({
     },
     kinds: {
       type: 'object',
-      properties: { correction: { type: 'boolean' }, void: { type: 'boolean' } },
+      properties: {
+        correction: { type: 'boolean' },
+        void: { type: 'boolean' },
+        supplement: {
+          type: 'object',
+          properties: {
+            lists: { type: 'object', additionalProperties: { type: 'array', items: { type: 'string' }, minItems: 1 } },
+            amounts: { type: 'array', items: { type: 'string' }, uniqueItems: true },
+          },
+          required: ['lists', 'amounts'],
+          additionalProperties: false,
+        },
+      },
       required: ['correction', 'void'],
       additionalProperties: false,
     },
+    earlierPeriod: { enum: ['warning', 'refusal'] },
+    urgent: { type: 'string', minLength: 1 },
     notice: text,
     status: { enum: ['modelled', 'official'] },
     source: { type: 'string', minLength: 1 },

@@ -1,5 +1,5 @@
 import type { Text } from '../../std/text.ts';
-import type { RuleConstant, RuleDefinition, RuleSet, RuleSum } from '../filing-type.ts';
+import type { OtherFiling, RegionalFigure, RuleConstant, RuleDefinition, RuleSet, RuleSum } from '../filing-type.ts';
 import { escapePointer, type JsonDocument } from '../json-document.ts';
 import { newAjv, type Report } from '../schema-compile.ts';
 
@@ -10,6 +10,8 @@ interface RuleFile {
   readonly columns?: Readonly<Record<string, Text>>;
   readonly constants?: Readonly<Record<string, RuleConstant>>;
   readonly let?: readonly RuleSum[];
+  readonly others?: Readonly<Record<string, OtherFiling>>;
+  readonly regional?: Readonly<Record<string, RegionalFigure>>;
   readonly rules?: readonly RuleDefinition[];
 }
 
@@ -75,6 +77,37 @@ const validateRuleFile = newAjv().compile({
         additionalProperties: false,
       },
     },
+    others: {
+      type: 'object',
+      propertyNames: names.items,
+      additionalProperties: {
+        type: 'object',
+        properties: {
+          title: text,
+          type: { type: 'string', minLength: 1 },
+          period: { enum: ['previous', 'same', 'within', 'year-before'] },
+          reference: path,
+        },
+        required: ['title', 'type'],
+        oneOf: [{ required: ['period'] }, { required: ['reference'] }],
+        additionalProperties: false,
+      },
+    },
+    regional: {
+      type: 'object',
+      propertyNames: names.items,
+      additionalProperties: {
+        type: 'object',
+        properties: {
+          title: text,
+          value: safeInteger,
+          unit: { enum: ['fen', 'basis-points', 'count'] },
+          source: { type: 'string', minLength: 1 },
+        },
+        required: ['title', 'unit', 'source'],
+        additionalProperties: false,
+      },
+    },
     rules: {
       type: 'array',
       items: {
@@ -131,6 +164,8 @@ export function loadRules(
     columns: { ...base?.columns, ...file.columns },
     constants: { ...base?.constants, ...file.constants },
     let: mergeByName(base?.let ?? [], file.let ?? []),
+    others: { ...base?.others, ...file.others },
+    regional: { ...base?.regional, ...file.regional },
     rules: [...rules.values()],
     origins,
   };

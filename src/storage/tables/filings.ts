@@ -1,7 +1,9 @@
+import { sql } from 'drizzle-orm';
 import {
   bigint,
   boolean,
   date,
+  index,
   integer,
   jsonb,
   pgTable,
@@ -69,11 +71,38 @@ export const filing = pgTable(
     /** Bulk form B: manifest in the same lane, and the line's number in it, from 0. */
     manifest: uuid(),
     manifestLine: integer('manifest_line'),
+    /** Offices are told of it first. */
+    urgent: boolean().notNull().default(false),
   },
   (t) => [
     primaryKey({ name: 'filing_pk', columns: [t.lane, t.office, t.idx] }),
     unique('filing_key').on(t.lane, t.key),
+    index('filing_urgent').on(t.lane, t.office, t.idx).where(sql`urgent`),
   ],
+);
+
+/** How far an office's filings have been compared with others of their filers; its row lock lets one process at a time go on. */
+export const officeComparison = pgTable(
+  'office_comparison',
+  {
+    lane: smallint().notNull(),
+    office: text().notNull(),
+    size: bigint({ mode: 'number' }).notNull(),
+  },
+  (t) => [primaryKey({ name: 'office_comparison_pk', columns: [t.lane, t.office] })],
+);
+
+/** What that comparison found: a row only where it found something. */
+export const filingFinding = pgTable(
+  'filing_finding',
+  {
+    lane: smallint().notNull(),
+    office: text().notNull(),
+    idx: bigint({ mode: 'number' }).notNull(),
+    findings: jsonb().notNull(),
+    foundAt: timestamp('found_at', { withTimezone: true, precision: 3, mode: 'string' }).notNull(),
+  },
+  (t) => [primaryKey({ name: 'filing_finding_pk', columns: [t.lane, t.office, t.idx] })],
 );
 
 /** One group commit: the leaves of its receipt tree and the one signature over the root. */

@@ -70,6 +70,21 @@ export const mandate = pgTable(
   (t) => [index('mandate_agent_filer').on(t.agent, t.filer)],
 );
 
+/**
+ * What operators set for all: years of the working calendar, deadlines, figures of regions. Few rows, all of them in the
+ * memory of every process. `kind` and `id` are those of the route.
+ */
+export const setting = pgTable(
+  'setting',
+  {
+    kind: text().notNull(),
+    id: text().notNull(),
+    value: jsonb().notNull(),
+    setAt: timestamp('set_at', { withTimezone: true, precision: 3, mode: 'string' }).notNull(),
+  },
+  (t) => [primaryKey({ name: 'setting_pk', columns: [t.kind, t.id] })],
+);
+
 /** One row, counted up inside every transaction that changes identity: its lock makes commit order the order of `n`. */
 export const identityHead = pgTable('identity_head', {
   one: smallint().primaryKey(),
