@@ -54,11 +54,26 @@ function runTests() {
       '--reporter=json',
     ];
     const succeeded = run('tests', [...args, `--outputFile.json=${report}`, ...process.argv.slice(2)]);
-    return count(fs.existsSync(report) ? JSON.parse(fs.readFileSync(report, 'utf8')) : undefined, succeeded);
+    const found = fs.existsSync(report) ? JSON.parse(fs.readFileSync(report, 'utf8')) : undefined;
+    tellFailures(found);
+    return count(found, succeeded);
   } finally {
     fs.rmSync(folder, { recursive: true, force: true });
   }
 }
+
+/** Once more at the end, where whoever reads the last lines of a long log finds them. */
+function tellFailures(report) {
+  for (const { name, message, assertionResults } of report?.testResults ?? []) {
+    const failed = assertionResults.filter((each) => each.status === 'failed');
+    const where = path.relative(root, name);
+    if (failed.length === 0 && message) console.error(`\nFAILED ${where}\n${message}`);
+    for (const { fullName, failureMessages } of failed)
+      console.error(`\nFAILED ${where}: ${fullName}\n${failureMessages.join('\n').slice(0, MAX_FAILURE_TEXT)}`);
+  }
+}
+
+const MAX_FAILURE_TEXT = 2_000;
 
 function count(report, succeeded) {
   if (report === undefined) return { passed: 0, failed: 1, skipped: 0 };
