@@ -89,7 +89,7 @@ const validateRuleFile = newAjv().compile({
           reference: path,
         },
         required: ['title', 'type'],
-        oneOf: [{ required: ['period'] }, { required: ['reference'] }],
+        oneOf: ['period', 'reference'].map((name) => ({ properties: { [name]: true }, required: [name] })),
         additionalProperties: false,
       },
     },
