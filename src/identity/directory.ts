@@ -30,7 +30,7 @@ import type {
   SignatureAlgorithm,
   SigningKey,
 } from './records.ts';
-import { parseSubject } from './subjects.ts';
+import { ANYTHING, parseSubject } from './subjects.ts';
 
 export interface DirectoryContext {
   readonly db: Database;
@@ -40,6 +40,11 @@ export interface DirectoryContext {
   readonly cacheSize?: number;
   /** Milliseconds between polls of the change feed. */
   readonly pollMs?: number;
+  /**
+   * For parts that keep something of their own: told every subject, of changes of this process at once and once more when the
+   * feed brings them; {@link ANYTHING} when changes may have been missed, at the start too. Must not throw.
+   */
+  readonly onSubjects?: (subjects: readonly string[]) => void;
 }
 
 /** China has about 3,000 tax offices; an agency with more than this is a mistake. */
@@ -50,6 +55,7 @@ const MAX_FILERS_OF_AGENT = 10_000;
 export class DatabaseDirectory implements Directory {
   readonly #db: Database;
   readonly #feed: ChangeFeed;
+  readonly #onSubjects: DirectoryContext['onSubjects'];
   readonly #keys: BatchedCache<SigningKey>;
   readonly #parties: BatchedCache<Party>;
   readonly #offices: BatchedCache<Office>;
@@ -58,6 +64,7 @@ export class DatabaseDirectory implements Directory {
 
   constructor(ctx: DirectoryContext) {
     this.#db = ctx.db;
+    this.#onSubjects = ctx.onSubjects;
     this.#feed = new ChangeFeed({
       sql: ctx.db.sql,
       clock: ctx.clock,
@@ -128,15 +135,17 @@ export class DatabaseDirectory implements Directory {
       if (parsed.kind === 'key') this.#keys.invalidate(parsed.id);
       else if (parsed.kind === 'party') this.#parties.invalidate(parsed.id);
       else if (parsed.kind === 'mandates') this.#mandates.invalidate(parsed.id);
-      else {
+      else if (parsed.kind === 'office') {
         this.#offices.invalidate(parsed.id);
         this.#officeLists.clear();
       }
     }
+    this.#onSubjects?.(subjects);
   }
 
   #clear(): void {
     for (const cache of [this.#keys, this.#parties, this.#offices, this.#officeLists, this.#mandates]) cache.clear();
+    this.#onSubjects?.([ANYTHING]);
   }
 
   /** Brings the keys' parties along: who asks for a key asks for its party next. */
