@@ -18,6 +18,7 @@ import { ruleRunner } from './rules/run.ts';
 import { SchemaCompiler } from './schema-compile.ts';
 import type { SchemaNode } from './schema-node.ts';
 import { readTypeFile } from './type-file.ts';
+import { isUrgentPath } from './urgent.ts';
 import { versionCheck } from './version-check.ts';
 
 /** What is wrong with a file of `schemas/`. Lines count from 1. */
@@ -94,6 +95,11 @@ class Loader {
     const versions = new Map<string, FilingTypeVersion>();
     const parts = new Map<string, VersionParts>();
     for (const version of metadata.versions) this.#version(folder, version, metadata, parts, versions);
+    const { urgent } = metadata;
+    for (const [version, { schema }] of urgent === undefined ? [] : parts) {
+      if (!isUrgentPath(urgent as string, schema))
+        this.problem(document.file, document.lineOf('/urgent'), `${urgent} is no true or false in version ${version}`);
+    }
     return versions.size === metadata.versions.length ? filingType(metadata, versions) : undefined;
   }
 

@@ -30,6 +30,8 @@ export interface FilingRecord {
 export interface WholeFiling extends FilingRecord {
   /** The JWS as received, or for bulk form B the payload line. */
   readonly content: string;
+  /** Its office is told of it first. */
+  readonly urgent: boolean;
 }
 
 /** Where a filing's statement is among the leaves of its tick. */

@@ -328,5 +328,6 @@ function newRecord(
     kid: filing.kid,
     manifest: manifest && { id: manifest.id, line: manifest.line },
     content: filing.content,
+    urgent: filing.urgent,
   };
 }

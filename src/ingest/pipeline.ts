@@ -3,6 +3,7 @@ import { filingKey } from '../domain/filing-key.ts';
 import type { FilingRecord, ManifestRecord } from '../domain/filing-record.ts';
 import type { Catalogue } from '../domain/filing-type.ts';
 import { checkEnvelope } from '../domain/payload.ts';
+import { isUrgent } from '../domain/urgent.ts';
 import type { Directory, PartyKind, SigningKey } from '../identity/records.ts';
 import { decodeUtf8, sha256, toBase64url } from '../std/bytes.ts';
 import { formatInstant } from '../std/clock.ts';
@@ -97,7 +98,7 @@ export async function file(ctx: IngestContext, signed: SignedPayload): Promise<A
     const signer = await authorizeSigner(ctx, signed.key, signed.receivedAt);
     const destination = await authorizeFiling(ctx, signer, payload, signed.receivedAt);
     const validation = await validate(ctx, payload, signed.receivedAt);
-    const checked = prepare(signed, payload, destination, validation);
+    const checked = prepare(ctx, signed, payload, destination, validation);
     await signed.turn?.come;
     const committing = ctx.pool.submit(checked, signed.content.length);
     signed.turn?.pass();
@@ -176,6 +177,7 @@ function invalid(errors: readonly Violation[], more: number): GatewayError {
 }
 
 function prepare(
+  ctx: Pick<IngestContext, 'catalogue'>,
   signed: SignedPayload,
   payload: FilingPayload,
   destination: Destination,
@@ -200,6 +202,7 @@ function prepare(
     payload: signed.payload,
     kid: signed.key.kid,
     content: signed.content,
+    urgent: isUrgent(ctx.catalogue().types.get(type)?.metadata, payload),
     manifest: signed.manifest,
   };
 }

@@ -81,7 +81,7 @@ export async function findByKeys(sql: Sql | TransactionSql, keys: readonly KeyIn
 const FILING_COLUMNS = [
   'lane', 'office', 'idx', 'key', 'type', 'version', 'filer', 'period_from', 'period_to', 'reference', 'kind', 'supersedes',
   'received_at', 'late', 'warnings', 'digest', 'salt', 'leaf', 'tick_lane', 'tick', 'tick_leaf', 'kid', 'content',
-  'manifest', 'manifest_line',
+  'manifest', 'manifest_line', 'urgent',
 ] as const; // biome-ignore format: one list, read as a table
 
 /** Rows in one statement. Powers of two, so that any count is a few statements from a small, prepared set. */
@@ -126,7 +126,7 @@ function pushFiling(parameters: unknown[], f: WholeFiling): void {
   parameters.push(f.reference ?? null, f.kind, f.supersedes ?? null, formatInstant(f.receivedAt), f.late);
   parameters.push(f.warnings.length === 0 ? null : f.warnings, f.digest, f.salt, f.leaf);
   parameters.push(f.tick.lane, f.tick.id, f.tick.leafIndex, f.kid, f.content);
-  parameters.push(f.manifest?.id ?? null, f.manifest?.line ?? null);
+  parameters.push(f.manifest?.id ?? null, f.manifest?.line ?? null, f.urgent);
   assert(parameters.length - before === FILING_COLUMNS.length, 'one parameter a column');
 }
 

@@ -66,6 +66,7 @@ export function checkedFiling(overrides: Partial<CheckedFiling> & { readonly tex
     warnings: [],
     kid: 'k',
     content: payload.toString(),
+    urgent: false,
     payload,
     digest: sha256(payload),
     ...given,
