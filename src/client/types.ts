@@ -104,9 +104,16 @@ export interface ConsumerState {
   }[];
 }
 
-/** Logs that grew, and the cursor to ask with next. */
+/** A log that grew. `urgent`: ids of urgent filings that no consumer of the office has acknowledged, the oldest first. */
+export interface Head {
+  readonly office: string;
+  readonly size: number;
+  readonly urgent?: readonly string[];
+}
+
+/** Logs that grew, those with urgent filings first, and the cursor to ask with next. */
 export interface Heads {
-  readonly items: readonly { readonly office: string; readonly size: number }[];
+  readonly items: readonly Head[];
   readonly next: string;
 }
 

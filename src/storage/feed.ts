@@ -78,8 +78,7 @@ export async function readManifest(sql: Sql, lane: number, id: string): Promise<
   return rows.map(({ jws, leaves }) => ({ jws, leaves: splitHashes(leaves) }))[0];
 }
 
-export interface HeadRecord {
-  readonly office: string;
+export interface HeadRecord extends LogKey {
   readonly size: number;
 }
 
@@ -95,11 +94,11 @@ export async function readHeads(
   agency: Agency,
   since: string,
 ): Promise<{ heads: HeadRecord[]; next: string }> {
-  const rows = await sql<{ next: string; office: string | null; size: number | null }[]>`
-    SELECT pg_snapshot_xmin(now.snapshot)::text AS next, h.office, h.size
+  const rows = await sql<{ next: string; lane: number; office: string | null; size: number }[]>`
+    SELECT pg_snapshot_xmin(now.snapshot)::text AS next, h.lane, h.office, h.size
     FROM (SELECT pg_current_snapshot() AS snapshot) now
     LEFT JOIN LATERAL (
-      SELECT o.code AS office, head.size
+      SELECT head.lane, head.office, head.size
       FROM office o JOIN office_head head ON head.lane = o.lane AND head.office = o.code
       WHERE o.agency = ${agency} AND head.size > 0
         AND (head.txid >= ${since}::xid8 OR ${since}::xid8 > pg_snapshot_xmax(now.snapshot))
@@ -108,7 +107,33 @@ export async function readHeads(
   const next = rows[0]?.next;
   assert(next !== undefined, 'a snapshot always has a cursor');
   return {
-    heads: rows.flatMap(({ office, size }) => (office === null || size === null ? [] : [{ office, size }])),
+    heads: rows.flatMap(({ lane, office, size }) => (office === null ? [] : [{ lane, office, size }])),
     next,
   };
+}
+
+export interface LogPosition {
+  readonly office: string;
+  readonly index: number;
+}
+
+/**
+ * The oldest urgent filings below each head that no consumer of the office has acknowledged, at most `limit` an office:
+ * by office and index. An office without consumers has acknowledged nothing.
+ *
+ * Its own statement, asked only for heads that are told: who waits for news asks often, and mostly in vain.
+ */
+export async function readUrgent(sql: Sql, heads: readonly HeadRecord[], limit: number): Promise<LogPosition[]> {
+  return await sql<LogPosition[]>`
+    SELECT head.office, u.idx AS index
+    FROM unnest(${heads.map((h) => h.lane)}::smallint[], ${heads.map((h) => h.office)}::text[],
+      ${heads.map((h) => h.size)}::bigint[]) AS head (lane, office, size),
+    LATERAL (
+      SELECT f.idx FROM filing f
+      WHERE f.lane = head.lane AND f.office = head.office AND f.urgent AND f.idx < head.size AND f.idx >= (
+        SELECT coalesce(max(c.cursor), 0) FROM consumer c WHERE c.lane = head.lane AND c.office = head.office
+      )
+      ORDER BY f.idx LIMIT ${limit}
+    ) AS u
+    ORDER BY head.office, u.idx`;
 }

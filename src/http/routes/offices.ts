@@ -8,7 +8,7 @@ import { AGENCIES, type Agency } from '../../domain/filing.ts';
 import type { Directory } from '../../identity/records.ts';
 import type { LogContext } from '../../log/context.ts';
 import { openEntries } from '../../log/entries.ts';
-import { headsSince } from '../../log/heads.ts';
+import { headsSince, MAX_URGENT } from '../../log/heads.ts';
 import { checkpointAt, freshCheckpoint } from '../../log/tree.ts';
 import { fromBase64url } from '../../std/bytes.ts';
 import { formatInstant } from '../../std/clock.ts';
@@ -80,7 +80,20 @@ function headsRoute(deps: OfficeDeps): Route {
           'Logs that grew since the cursor; one may be told of twice, none is missed. `Prefer: wait=30` waits for one, 60 s at most.',
         media: {
           'application/json': Type.Object({
-            items: Type.Array(Type.Object({ office: OfficeCode, size: Index })),
+            items: Type.Array(
+              Type.Object({
+                office: OfficeCode,
+                size: Index,
+                urgent: Type.Optional(
+                  Type.Array(Type.String(), {
+                    minItems: 1,
+                    maxItems: MAX_URGENT,
+                    description:
+                      'Ids of urgent filings that no consumer of the office has acknowledged, the oldest first. Such logs come first.',
+                  }),
+                ),
+              }),
+            ),
             next: Type.String({ description: 'Cursor for the next request.' }),
           }),
         },
