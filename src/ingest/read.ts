@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { type Agency, filingId, laneOf, parseFilingId } from '../domain/filing.ts';
+import { filingId, laneOf, parseFilingId } from '../domain/filing.ts';
 import { filerPrefix, monthNumber } from '../domain/filing-key.ts';
 import type { FilingRecord } from '../domain/filing-record.ts';
 import { type Receipt, statementText } from '../domain/statement.ts';
@@ -13,6 +13,7 @@ import type { Database } from '../storage/db.ts';
 import { type FilingWithTick, listFilings, loadContent, loadFiling, loadManifest } from '../storage/filing-lookup.ts';
 import { historyOf } from './chain.ts';
 import { SignedTick } from './receipt.ts';
+import { agencyOf, officesOf } from './standing.ts';
 import { type FilingView, filingView } from './view.ts';
 
 export type Reader = { readonly role: 'anonymous' } | { readonly role: PartyKind; readonly party: string };
@@ -194,23 +195,13 @@ async function mayRead(ctx: ReadContext, reader: Reader, record: FilingRecord): 
 }
 
 async function follow(ctx: ReadContext, { record, tick }: FilingWithTick): Promise<FollowedFiling> {
-  const offices = await officesOf(ctx, record.filer, record.type.slice(0, record.type.indexOf('.')) as Agency);
+  const offices = await officesOf(ctx, record.filer, agencyOf(record.type));
   const history = await historyOf({ sql: ctx.db.sql, lanes: ctx.lanes }, record, offices);
   const status = history[history.length - 1]?.status ?? 'accepted';
   return {
     ...filingView(record, SignedTick.fromRecord(tick, ctx.env), status),
     history: history.map(({ at, ...entry }) => ({ ...entry, at: formatInstant(at) })),
   };
-}
-
-/** Every office that the filer was ever registered in: filings may stand in any of their logs. */
-async function officesOf(ctx: ReadContext, filer: string, agency?: Agency): Promise<string[]> {
-  const party = await ctx.directory.party(filer);
-  const codes = new Set<string>();
-  for (const { office } of party?.registrations ?? []) {
-    if (agency === undefined || (await ctx.directory.office(office))?.agency === agency) codes.add(office);
-  }
-  return [...codes];
 }
 
 /** Month and key of the last filing of a page: where the next one goes on, whatever was filed in between. */
