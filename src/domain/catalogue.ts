@@ -1,4 +1,5 @@
 import type { Text } from '../std/text.ts';
+import { type Comparison, checkOthers, checkSupplement, comparisonOf } from './catalogue-comparisons.ts';
 import { checkExamples } from './catalogue-examples.ts';
 import type { DataValidator } from './data-validator.ts';
 import type { FilingPayload } from './filing.ts';
@@ -12,7 +13,8 @@ import type {
 import { filingType } from './filing-types.ts';
 import { type JsonDocument, JsonSyntaxError, parseJsonDocument } from './json-document.ts';
 import { mergePatch } from './merge-patch.ts';
-import { compileRules } from './rules/compile.ts';
+import { type CompiledRules, compileRules } from './rules/compile.ts';
+import type { OtherTypes, OtherVersion } from './rules/others.ts';
 import { extendedVersion, type LoadedRules, loadRules } from './rules/rule-file.ts';
 import { ruleRunner } from './rules/run.ts';
 import { SchemaCompiler } from './schema-compile.ts';
@@ -52,17 +54,30 @@ export function buildCatalogue(
       loader.problem(`${folder}/type.json`, 1, `type ${type.metadata.type} is there twice`);
     types.set(type.metadata.type, type);
   }
+  loader.complete(types);
   if (!alreadyChecked) loader.reportUnread();
   return loader.problems.length === 0 ? { catalogue: { types } } : { problems: loader.problems };
 }
 
 const TYPE_FILE = /^([a-z]+\/[a-z0-9-]+)\/type\.json$/;
-const EXAMPLE_FILE = /^(?:valid-[a-z0-9-]+|invalid-[A-Z0-9-]+)\.json$/;
+const EXAMPLE_FILE = /^(?:(?:valid|compared)-[a-z0-9-]+|invalid-[A-Z0-9-]+)\.json$/;
 
 interface VersionParts {
   readonly schema: SchemaNode;
   readonly validate: DataValidator;
   readonly rules: LoadedRules;
+  readonly ruleDocument: JsonDocument;
+}
+
+/** A version that still lacks what needs the other types: rules that compare, and examples of them. */
+interface PendingVersion {
+  readonly path: string;
+  readonly metadata: FilingTypeMetadata;
+  readonly parts: VersionParts;
+  readonly built: Omit<FilingTypeVersion, 'example'>;
+  readonly comparison: Comparison;
+  /** Where the finished version goes. */
+  readonly versions: Map<string, FilingTypeVersion>;
 }
 
 class Loader {
@@ -71,6 +86,8 @@ class Loader {
   readonly #read = new Set<string>();
   readonly #schemas = new SchemaCompiler();
   readonly #alreadyChecked: boolean;
+  readonly #types = new Map<string, OtherVersion[]>();
+  readonly #pending: PendingVersion[] = [];
 
   constructor(files: ReadonlyMap<string, string>, alreadyChecked: boolean) {
     this.#files = files;
@@ -100,7 +117,35 @@ class Loader {
       if (!isUrgentPath(urgent as string, schema))
         this.problem(document.file, document.lineOf('/urgent'), `${urgent} is no true or false in version ${version}`);
     }
-    return versions.size === metadata.versions.length ? filingType(metadata, versions) : undefined;
+    for (const [version, { schema }] of parts) checkSupplement(metadata, version, schema, this.#reporter(document));
+    this.#types.set(
+      metadata.type,
+      metadata.versions.flatMap((version) => {
+        const known = parts.get(version.version);
+        return known === undefined ? [] : { metadata: version, schema: known.schema, let: known.rules.let };
+      }),
+    );
+    return filingType(metadata, versions);
+  }
+
+  /** What needs all types: a rule may read the form of any. */
+  complete(types: ReadonlyMap<string, FilingType>): void {
+    for (const { path, metadata, parts, built, comparison, versions } of this.#pending) {
+      const before = this.problems.length;
+      if (!this.#alreadyChecked) {
+        checkOthers(parts.ruleDocument, metadata, parts.schema, this.#types, this.#reporter(parts.ruleDocument));
+        if (this.problems.length === before) comparison.prepare();
+      }
+      if (this.problems.length > before) continue;
+      const example = this.#alreadyChecked
+        ? this.#firstExample(path)
+        : checkExamples(
+            { metadata, version: built, origins: parts.rules.origins, types, path },
+            this.#examples(path),
+            (file, line, message) => this.problem(file, line, message),
+          );
+      if (example !== undefined) versions.set(built.metadata.version, { ...built, example });
+    }
   }
 
   /** Files that nothing reads are mistakes: a mistyped name would silently test nothing. */
@@ -127,45 +172,38 @@ class Loader {
     const check = this.#check(path, version.version, compiled);
     if (this.problems.length > before) return;
     const { origins: _, ...ruleSet } = rules;
-    const built = { metadata: version, schema, rules: rules.rules, ruleSet, check, compare: () => [] };
-    const example = this.#alreadyChecked
-      ? this.#firstExample(path)
-      : checkExamples(
-          metadata,
-          built,
-          rules.origins,
-          this.#examples(path),
-          (file, line, message) => this.problem(file, line, message),
-          path,
-        );
-    if (example !== undefined) versions.set(version.version, { ...built, example: example as FilingPayload });
+    const comparison = comparisonOf(rules, () => this.#compileRules(path, version.version, compiled, this.#types));
+    const built = { metadata: version, schema, rules: rules.rules, ruleSet, check, compare: comparison.compare };
+    // Without its example yet: examples of other types may hold filings of this one.
+    versions.set(version.version, built as FilingTypeVersion);
+    this.#pending.push({ path, metadata, parts: compiled, built, comparison, versions });
   }
 
-  #check(path: string, version: string, { schema, validate, rules }: VersionParts): FilingTypeVersion['check'] {
+  #check(path: string, version: string, parts: VersionParts): FilingTypeVersion['check'] {
     const compile = () =>
-      versionCheck(
-        schema,
-        validate,
-        ruleRunner(
-          compileRules(
-            rules,
-            schema,
-            (origin, pointer, message) =>
-              this.problem(
-                origin.document.file,
-                origin.document.lineOf(origin.pointer + pointer),
-                `${message} (in version ${version})`,
-              ),
-            (message) => this.problem(`${path}/rules.json`, 1, message),
-          ),
-        ),
-      );
+      versionCheck(parts.schema, parts.validate, ruleRunner(this.#compileRules(path, version, parts)));
     if (!this.#alreadyChecked) return compile();
     let compiled: FilingTypeVersion['check'] | undefined;
-    return (payload) => {
+    return (payload, figures) => {
       compiled ??= compile();
-      return compiled(payload);
+      return compiled(payload, figures);
     };
+  }
+
+  /** @param types for the rules that compare, whose sums are reported with the others' */
+  #compileRules(path: string, version: string, { rules, schema }: VersionParts, types?: OtherTypes): CompiledRules {
+    return compileRules(
+      rules,
+      schema,
+      (origin, pointer, message) =>
+        this.problem(
+          origin.document.file,
+          origin.document.lineOf(origin.pointer + pointer),
+          `${message} (in version ${version})`,
+        ),
+      (message) => types === undefined && this.problem(`${path}/rules.json`, 1, message),
+      types,
+    );
   }
 
   /** What checkExamples returns when it finds nothing wrong. */
@@ -193,7 +231,7 @@ class Loader {
     const rules = loadRules(version, ruleDocument, base?.rules, this.#reporter(ruleDocument));
     const validate = schema === undefined ? undefined : this.#compileSchema(schema, schemaDocument);
     if (validate === undefined || rules === undefined) return undefined;
-    return { schema: schema as SchemaNode, validate, rules };
+    return { schema: schema as SchemaNode, validate, rules, ruleDocument };
   }
 
   #compileSchema(schema: unknown, document: JsonDocument): DataValidator | undefined {

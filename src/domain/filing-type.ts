@@ -136,6 +136,8 @@ export interface OtherFiling {
   readonly type: string;
   readonly period?: 'previous' | 'same' | 'within' | 'year-before';
   readonly reference?: string;
+  /** The versions of the type that the rules read; absent: all of them. A filing of another version counts as not filed. */
+  readonly versions?: readonly string[];
 }
 
 /**

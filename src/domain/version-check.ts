@@ -1,6 +1,5 @@
 import type { DataValidator } from './data-validator.ts';
-import type { FilingPayload } from './filing.ts';
-import type { Verdict } from './filing-type.ts';
+import type { FilingTypeVersion } from './filing-type.ts';
 import { MAX_FINDINGS, type RuleRunner } from './rules/run.ts';
 import { isEcho, schemaViolation } from './schema-messages.ts';
 import type { SchemaNode } from './schema-node.ts';
@@ -10,10 +9,10 @@ export function versionCheck(
   schema: SchemaNode,
   validate: DataValidator,
   runRules: RuleRunner,
-): (payload: FilingPayload) => Verdict {
-  return (payload) => {
+): FilingTypeVersion['check'] {
+  return (payload, figures) => {
     const found = validate(payload.data);
-    if (found.length === 0) return runRules(payload);
+    if (found.length === 0) return runRules(payload, figures);
     const errors = [];
     let more = 0;
     for (const error of found) {

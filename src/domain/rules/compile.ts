@@ -2,9 +2,11 @@ import type { Violation } from '../../std/errors.ts';
 import type { RuleConstant, RuleDefinition, RuleSum } from '../filing-type.ts';
 import { pointerSegments } from '../json-document.ts';
 import { childNode, placeOf, resolveNode, type SchemaNode } from '../schema-node.ts';
-import { CelFault, type CelType, type Condition, compileCondition, type PathUse, readExpression } from './cel.ts';
+import { CelFault, type CelType, type Condition, compileCondition, type PathUse } from './cel.ts';
 import type { ExactValue } from './helpers.ts';
+import { type CompiledOther, OtherSlots, type OtherTypes } from './others.ts';
 import { type LoadedRules, originOf, type RuleOrigin } from './rule-file.ts';
+import { asFault, isComparing, onePath, pathsOf, RuleFault, rewrite } from './rule-paths.ts';
 import { addSlot, type Slot, SlotTree } from './slots.ts';
 import { type CompiledSum, compileSums } from './sums.ts';
 
@@ -14,7 +16,7 @@ export interface CompiledRule {
   readonly condition: Condition;
   /** What it reads of the filing. */
   readonly slots: readonly number[];
-  /** Presence slots that must all be 1. */
+  /** Slots that must all be present. */
   readonly when: readonly number[];
   /** Presence slot of what contains all that it reads (a row of a schedule); if that is absent, so is everything. */
   readonly gate: number | undefined;
@@ -22,6 +24,8 @@ export interface CompiledRule {
   readonly holdsWhenAbsent: boolean;
   /** The finding, all but the element's index. */
   readonly finding: Violation;
+  /** What is found when the rule cannot be evaluated. */
+  readonly failure: Violation;
 }
 
 export interface CompiledList {
@@ -36,6 +40,10 @@ export interface CompiledRules {
   readonly tree: SlotTree;
   readonly envelope: EnvelopeSlots;
   readonly sums: readonly (CompiledSum & { readonly slot: Slot })[];
+  /** Figures that differ by region, as rules read them. */
+  readonly regional: readonly { readonly name: string; readonly slot: Slot }[];
+  /** The filer's other filings, as rules read them; none but for rules that compare. */
+  readonly others: readonly CompiledOther[];
   readonly rules: readonly CompiledRule[];
   readonly lists: readonly CompiledList[];
 }
@@ -52,28 +60,22 @@ const ENVELOPE = {
   reference: 'reference',
 } as const;
 type EnvelopeSlots = Readonly<Record<(typeof ENVELOPE)[keyof typeof ENVELOPE], Slot>>;
-const ROOTS: ReadonlySet<string> = new Set([
-  'data',
-  'item',
-  'period',
-  'filer',
-  'kind',
-  'reference',
-  'constants',
-  'sums',
-  'column',
-]);
 const PLACEHOLDER = /\{([A-Za-z]+)\}/g;
 
-/** Compiles what the rule file declares and every rule against the schema. Findings go to `report`. */
+/**
+ * Compiles what the rule file declares, and its rules against the schema. Findings go to `report`.
+ * @param types given for the rules that read other filings; without it, all the others are compiled
+ */
 export function compileRules(
   loaded: LoadedRules,
   schema: SchemaNode,
   report: ReportRule,
   reportLet: (message: string) => void,
+  types?: OtherTypes,
 ): CompiledRules {
-  const compiler = new Compiler(loaded, schema, reportLet);
+  const compiler = new Compiler(loaded, schema, reportLet, types);
   for (const rule of loaded.rules) {
+    if (isComparing(rule) !== (types !== undefined)) continue;
     try {
       compiler.add(rule);
     } catch (error) {
@@ -88,16 +90,9 @@ export function compileRules(
 interface Reads {
   readonly slots: Set<Slot>;
   readonly others: Set<Slot>;
+  /** Must be there, or the rule says nothing: regional figures and the filings compared with. */
+  readonly needed: Set<Slot>;
   isPure: boolean;
-}
-
-class RuleFault extends Error {
-  readonly member: string;
-
-  constructor(member: string, message: string) {
-    super(message);
-    this.member = member;
-  }
 }
 
 class Compiler {
@@ -109,11 +104,21 @@ class Compiler {
   /** Constants and sums, by their full name. */
   readonly #declared = new Map<string, Slot>();
   readonly #sums: (CompiledSum & { slot: Slot })[] = [];
+  readonly #regional = new Map<string, Slot>();
+  readonly #others: OtherSlots | undefined;
+  /** Of all rules: what no rule reads need not be computed. */
+  readonly #read = new Set<Slot>();
   readonly #rules: CompiledRule[] = [];
   readonly #lists = new Map<string, { segments: readonly string[]; tree: SlotTree; rules: CompiledRule[] }>();
 
-  constructor(loaded: LoadedRules, schema: SchemaNode, reportLet: (message: string) => void) {
+  constructor(
+    loaded: LoadedRules,
+    schema: SchemaNode,
+    reportLet: (message: string) => void,
+    types: OtherTypes | undefined,
+  ) {
     this.#loaded = loaded;
+    this.#others = types && new OtherSlots(loaded.others, types, this.#slots);
     this.#schema = schema;
     this.#tree = new SlotTree(schema, schema, this.#slots);
     const text = (): Slot => addSlot(this.#slots, 'string', undefined);
@@ -162,7 +167,9 @@ class Compiler {
       slots: this.#slots,
       tree: this.#tree,
       envelope: this.#envelope,
-      sums: this.#sums,
+      sums: this.#sums.filter(({ slot }) => this.#read.has(slot)),
+      regional: [...this.#regional].map(([name, slot]) => ({ name, slot })),
+      others: this.#others?.compiled() ?? [],
       rules: this.#rules,
       lists: [...this.#lists.values()],
     };
@@ -182,25 +189,30 @@ class Compiler {
   }
 
   #compile(rule: RuleDefinition, column: string | undefined, items: SlotTree | undefined): CompiledRule {
+    if (this.#others !== undefined && rule.severity !== 'warning')
+      throw new RuleFault('/severity', 'a rule that reads other filings is a warning');
     const when = (rule.when ?? []).map((path) => asFault('/when', () => onePath(path, column)));
-    const uses = asFault('/expression', () => readExpression(rule.expression, ROOTS, column));
-    const reads: Reads = { slots: new Set(), others: new Set(), isPure: true };
+    const uses = pathsOf(rule.expression, column);
+    const reads: Reads = { slots: new Set(), others: new Set(), needed: new Set(), isPure: true };
     const whenSlots = asFault('/when', () =>
-      when.map((use) => this.#treeOf(use, items).slotFor({ ...use, presenceOnly: true }, [])),
+      when.map((use) => this.#presenceSlot({ ...use, presenceOnly: true }, items, reads)),
     );
     const condition = asFault('/expression', () => {
       const source = rewrite(rule.expression, uses, (use) => this.#variableFor(use, when, items, reads));
       return compileCondition(source, [...reads.slots, ...reads.others]);
     });
+    for (const slot of reads.others) this.#read.add(slot);
     const holdsWhenAbsent = reads.isPure && this.#holdsWhenAbsent(condition);
+    const finding = this.#finding(rule, column);
     return {
       definition: rule,
       condition,
       gate: holdsWhenAbsent ? this.#gate(uses) : undefined,
       slots: [...reads.slots].map((slot) => slot.index),
-      when: whenSlots.map((slot) => slot.index),
+      when: [...new Set([...reads.needed, ...whenSlots])].map((slot) => slot.index),
       holdsWhenAbsent,
-      finding: this.#finding(rule, column),
+      finding,
+      failure: { ...finding, severity: this.#others === undefined ? 'error' : 'warning', message: FAILED },
     };
   }
 
@@ -230,15 +242,42 @@ class Compiler {
       reads.slots.add(slot);
       return slot.name;
     }
+    if (use.root === 'others' && this.#others !== undefined) {
+      const { slot, filing } = this.#others.slotFor(use, when);
+      reads.others.add(slot);
+      // A rule that only asks whether a filing stands speaks of its absence; every other one has nothing to compare with.
+      if (slot !== filing) reads.needed.add(filing);
+      reads.isPure = false;
+      return slot.name;
+    }
     const path = [use.root, ...use.segments].join('.');
     if (use.presenceOnly) throw new CelFault(`${path} is always there`, use.start);
     const slot = this.#outsideData(use, path);
     reads.others.add(slot);
+    if (use.root === 'regional' && slot.absent === undefined) reads.needed.add(slot);
     if (use.root !== 'constants') reads.isPure = false;
     return slot.name;
   }
 
+  #presenceSlot(use: PathUse, items: SlotTree | undefined, reads: Reads): Slot {
+    if (use.root !== 'others' || this.#others === undefined) return this.#treeOf(use, items).slotFor(use, []);
+    const { slot, filing } = this.#others.slotFor(use, []);
+    reads.needed.add(filing);
+    return slot;
+  }
+
+  /** A figure with a value for the whole country is always there. */
+  #regionalSlot(use: PathUse, path: string): Slot {
+    const name = use.segments.join('.');
+    const figure = Object.hasOwn(this.#loaded.regional, name) ? this.#loaded.regional[name] : undefined;
+    if (figure === undefined) throw new CelFault(`${path} is not declared`, use.start);
+    const slot = this.#regional.get(name) ?? addSlot(this.#slots, 'int', figure.value);
+    this.#regional.set(name, slot);
+    return slot;
+  }
+
   #outsideData(use: PathUse, path: string): Slot {
+    if (use.root === 'regional') return this.#regionalSlot(use, path);
     if (use.root !== 'constants' && use.root !== 'sums') {
       const name = Object.hasOwn(ENVELOPE, path) ? ENVELOPE[path as keyof typeof ENVELOPE] : undefined;
       if (name === undefined) throw new CelFault(`unknown name ${path}`, use.start);
@@ -294,34 +333,15 @@ class Compiler {
   }
 }
 
+const FAILED = {
+  zh: '本规则无法计算（数值溢出、除数为零或日期无效），请检查有关栏次',
+  en: 'This rule cannot be evaluated (overflow, division by zero or an invalid date); check the lines that it reads',
+};
+
 function isList(value: RuleConstant['value']): value is readonly number[] {
   return Array.isArray(value);
 }
 
 function variableName(root: string, name: string, column: string): string {
   return column === '' ? `${root}_${name}` : `${root}_${name}_${column}`;
-}
-
-function onePath(source: string, column: string | undefined): PathUse {
-  const [use, ...others] = readExpression(source, ROOTS, column);
-  if (use === undefined || others.length > 0) throw new CelFault('one path expected');
-  return use;
-}
-
-/** The expression with each path replaced by the name of its variable. */
-function rewrite(source: string, uses: readonly PathUse[], nameOf: (use: PathUse) => string): string {
-  let result = source;
-  for (const use of [...uses].sort((a, b) => b.start - a.start)) {
-    result = result.slice(0, use.start) + nameOf(use) + result.slice(use.end);
-  }
-  return result;
-}
-
-function asFault<T>(member: string, work: () => T): T {
-  try {
-    return work();
-  } catch (error) {
-    if (error instanceof CelFault) throw new RuleFault(member, `${error.message} (at character ${error.offset + 1})`);
-    throw error;
-  }
 }

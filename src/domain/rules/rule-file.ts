@@ -87,6 +87,7 @@ const validateRuleFile = newAjv().compile({
           type: { type: 'string', minLength: 1 },
           period: { enum: ['previous', 'same', 'within', 'year-before'] },
           reference: path,
+          versions: { type: 'array', items: path, minItems: 1, uniqueItems: true },
         },
         required: ['title', 'type'],
         oneOf: ['period', 'reference'].map((name) => ({ properties: { [name]: true }, required: [name] })),
@@ -95,7 +96,7 @@ const validateRuleFile = newAjv().compile({
     },
     regional: {
       type: 'object',
-      propertyNames: names.items,
+      propertyNames: { type: 'string', pattern: '^[A-Za-z][A-Za-z0-9]*(\\.[A-Za-z][A-Za-z0-9]*)?$' },
       additionalProperties: {
         type: 'object',
         properties: {

@@ -1,21 +1,32 @@
 import type { Violation } from '../../std/errors.ts';
 import type { FilingPayload } from '../filing.ts';
-import type { Verdict } from '../filing-type.ts';
+import type { Figures, Verdict } from '../filing-type.ts';
 import type { CompiledList, CompiledRule, CompiledRules } from './compile.ts';
+import { fillOther } from './others.ts';
 import { Variables } from './slots.ts';
 
 /** No filer reads more, and no answer needs to be longer. */
 export const MAX_FINDINGS = 100;
 
-/** Runs the rules of a version over filings whose data keep the schema. */
-export type RuleRunner = (payload: FilingPayload) => Verdict;
+/**
+ * Runs the rules of a version over filings whose data keep the schema.
+ * @param figures of the filing's region and date; undefined when none are loaded
+ * @param others for rules that compare: by name, the filings to compare with
+ */
+export type RuleRunner = (
+  payload: FilingPayload,
+  figures?: Figures,
+  others?: ReadonlyMap<string, readonly FilingPayload[]>,
+) => Verdict;
 
 export function ruleRunner(compiled: CompiledRules): RuleRunner {
   const variables = new Variables(compiled.slots);
-  return (payload) => {
+  return (payload, figures, others) => {
     const findings = new Findings();
     try {
       prepare(compiled, variables, payload);
+      if (figures !== undefined) setFigures(compiled, variables, figures);
+      for (const other of compiled.others) fillOther(other, others?.get(other.name) ?? [], variables);
       for (const rule of compiled.rules) if (!holds(rule, variables, findings)) findings.add(rule.finding);
       for (const list of compiled.lists) runList(list, payload.data, variables, findings);
     } finally {
@@ -36,6 +47,13 @@ function prepare(compiled: CompiledRules, variables: Variables, payload: FilingP
   values[envelope.reference.index] = payload.reference ?? '';
   // A sum beyond int64 has no value; a rule that reads it fails to evaluate, and that is a finding.
   for (const sum of compiled.sums) values[sum.slot.index] = sum.compute(payload.data);
+}
+
+function setFigures(compiled: CompiledRules, variables: Variables, figures: Figures): void {
+  for (const { name, slot } of compiled.regional) {
+    const value = figures(name);
+    if (value !== undefined) variables.set(slot, value);
+  }
 }
 
 function runList(list: CompiledList, data: unknown, variables: Variables, findings: Findings): void {
@@ -59,7 +77,7 @@ function holds(rule: CompiledRule, variables: Variables, findings: Findings, ind
   try {
     return rule.condition(variables.values);
   } catch {
-    findings.add({ ...rule.finding, severity: 'error', message: FAILED }, index);
+    findings.add(rule.failure, index);
     return true;
   }
 }
@@ -68,11 +86,6 @@ function isAnyPresent(slots: readonly number[], present: Uint8Array): boolean {
   for (const slot of slots) if (present[slot] === 1) return true;
   return false;
 }
-
-const FAILED = {
-  zh: '本规则无法计算（数值溢出、除数为零或日期无效），请检查有关栏次',
-  en: 'This rule cannot be evaluated (overflow, division by zero or an invalid date); check the lines that it reads',
-};
 
 class Findings {
   readonly #errors: Violation[] = [];
