@@ -4,13 +4,22 @@ export const AGENCIES = ['tax', 'si', 'amr', 'psb', 'city', 'emg'] as const;
 /** tax 税务, si 人社与医保, amr 市场监管, psb 公安, city 城市管理, emg 应急管理. The first segment of a filing type. */
 export type Agency = (typeof AGENCIES)[number];
 
-export const FILING_KINDS = ['original', 'correction', 'void'] as const;
+export const FILING_KINDS = ['original', 'correction', 'supplement', 'void'] as const;
 export type FilingKind = (typeof FILING_KINDS)[number];
 
 /** 所属期, both days included, Asia/Shanghai. Event types carry the event's date twice. */
 export interface Period {
   readonly from: PlainDate;
   readonly to: PlainDate;
+}
+
+/** Why a warning is right to stand (情况说明). */
+export interface Explanation {
+  /** The rule's id; for a warning of the gateway's own its code. */
+  readonly rule: string;
+  /** Only of the warning at this place. */
+  readonly pointer?: string;
+  readonly text: string;
 }
 
 /** What a filer signs. */
@@ -26,6 +35,8 @@ export interface FilingPayload {
   /** Id of the filing that this one replaces. */
   readonly supersedes?: string;
   readonly kind: FilingKind;
+  /** Of warnings that the filer expects. */
+  readonly explanations?: readonly Explanation[];
   /** By the type's schema. A voiding needs none. */
   readonly data?: unknown;
 }

@@ -1,6 +1,7 @@
 import { isPlainDate } from '../std/clock.ts';
 import type { Violation } from '../std/errors.ts';
 import type { Text } from '../std/text.ts';
+import { checkExplainedRules, checkExplanations } from './explanations.ts';
 import { FILING_KINDS, type FilingPayload, isOfficeCode, type Period, parseFilingId } from './filing.ts';
 import type { FilingType } from './filing-type.ts';
 import { isInForce } from './filing-types.ts';
@@ -33,7 +34,7 @@ const textThat =
 
 const date = textThat(isPlainDate, '应为存在的日期，格式 YYYY-MM-DD', 'must be an existing date, YYYY-MM-DD', 'period');
 
-/** What a payload may have, and nothing else. `period` and `data` are looked into separately. */
+/** What a payload may have, and nothing else. `period`, `explanations` and `data` are looked into separately. */
 const MEMBERS: Readonly<Record<string, Member>> = {
   type: {
     required: true,
@@ -81,10 +82,11 @@ const MEMBERS: Readonly<Record<string, Member>> = {
     required: true,
     check: textThat(
       (text) => (FILING_KINDS as readonly string[]).includes(text),
-      '只能是 original、correction 或 void',
-      'must be original, correction or void',
+      '只能是 original、correction、supplement 或 void',
+      'must be original, correction, supplement or void',
     ),
   },
+  explanations: { required: false, check: () => undefined },
   data: {
     required: false,
     check: (value) => (isObject(value) ? undefined : fault('envelope', '应为对象', 'must be an object')),
@@ -102,6 +104,7 @@ const NAMES: Readonly<Record<string, Text>> = {
   office: { zh: '受理机关', en: 'office' },
   supersedes: { zh: '被替代的申报', en: 'supersedes' },
   kind: { zh: '申报性质', en: 'kind' },
+  explanations: { zh: '情况说明', en: 'explanations' },
   data: { zh: '申报内容', en: 'data' },
 };
 
@@ -112,6 +115,7 @@ export function checkEnvelope(value: unknown): EnvelopeResult {
   const errors: Violation[] = [];
   checkMembers(value, MEMBERS, '', errors);
   if (isObject(value.period)) checkPeriodMembers(value.period, errors);
+  if (value.explanations !== undefined) errors.push(...checkExplanations(value.explanations));
   checkKind(value, errors);
   return errors.length === 0 ? { payload: value as unknown as FilingPayload } : { errors };
 }
@@ -156,21 +160,21 @@ function checkPeriodMembers(period: Readonly<Record<string, unknown>>, errors: V
     );
 }
 
-/** A correction or voiding says what it replaces; an original may, when it follows a voiding. */
+/** A correction, supplement or voiding says what it replaces; an original may, when it follows a voiding. */
 function checkKind({ kind, supersedes, data }: Readonly<Record<string, unknown>>, errors: Violation[]): void {
-  if ((kind === 'correction' || kind === 'void') && supersedes === undefined) {
+  if ((kind === 'correction' || kind === 'supplement' || kind === 'void') && supersedes === undefined) {
     errors.push(
       violation(
         '/supersedes',
         fault(
           'kind',
-          '更正或作废须注明被替代的申报编号',
-          'A correction or voiding must name the filing that it replaces',
+          '更正、补充或作废须注明被替代的申报编号',
+          'A correction, supplement or voiding must name the filing that it replaces',
         ),
       ),
     );
   }
-  if ((kind === 'original' || kind === 'correction') && data === undefined) {
+  if ((kind === 'original' || kind === 'correction' || kind === 'supplement') && data === undefined) {
     errors.push(violation('/data', fault('envelope', '申报内容必填，不能缺少', 'data is required')));
   }
 }
@@ -198,11 +202,13 @@ export function checkAgainstType(payload: FilingPayload, type: FilingType): Viol
   if (period !== undefined) errors.push(period);
   if (payload.kind !== 'original' && !type.metadata.kinds[payload.kind]) {
     errors.push(
-      violation('/kind', fault('kind', '该申报种类不允许更正或作废', 'This type does not allow this kind of filing')),
+      violation('/kind', fault('kind', '该申报种类不允许这种申报性质', 'This type does not allow this kind of filing')),
     );
   }
   const version = checkVersion(payload, type);
   if (version !== undefined) errors.push(version);
+  const resolved = type.resolve(payload.version, payload.period);
+  if (resolved !== undefined) errors.push(...checkExplainedRules(payload.explanations, resolved));
   return errors;
 }
 

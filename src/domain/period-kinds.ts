@@ -57,6 +57,37 @@ export function periodContaining(kind: PeriodKind, date: PlainDate): Period {
   return { from, to: lastDayOfMonth(addMonths(from, months - 1)) };
 }
 
+/**
+ * The period of the same kind just before; undefined for an event, which has none. A day's is the day before.
+ * @param kinds those of the type
+ */
+export function periodBefore(kinds: readonly PeriodKind[], period: Period): Period | undefined {
+  const kind = regularKind(kinds, period);
+  return kind && periodContaining(kind, addDays(period.from, -1));
+}
+
+/** The same period a year earlier; undefined for an event, and for 29 February. */
+export function periodYearBefore(kinds: readonly PeriodKind[], period: Period): Period | undefined {
+  const kind = regularKind(kinds, period);
+  if (kind === undefined) return undefined;
+  const from = `${String(Number(period.from.slice(0, 4)) - 1).padStart(4, '0')}${period.from.slice(4)}`;
+  return isPlainDate(from) ? periodContaining(kind, from) : undefined;
+}
+
+function regularKind(kinds: readonly PeriodKind[], period: Period): PeriodKind | undefined {
+  return kinds.find((kind) => kind !== 'event' && isPeriodOf(kind, period));
+}
+
+/** Whether these periods together have every day of one; they may reach beyond it. */
+export function doFill(periods: readonly Period[], whole: Period): boolean {
+  let next = whole.from;
+  for (const { from, to } of periods.toSorted((a, b) => (a.from < b.from ? -1 : 1))) {
+    if (from > next) return false;
+    if (to >= next) next = addDays(to, 1);
+  }
+  return next > whole.to;
+}
+
 function monthOf(date: PlainDate): number {
   return Number(date.slice(5, 7));
 }

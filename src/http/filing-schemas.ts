@@ -16,7 +16,7 @@ const PeriodSchema = Type.Object(
   { from: PlainDateText, to: PlainDateText },
   { description: '所属期, both days included' },
 );
-const KindSchema = Type.Enum(['original', 'correction', 'void']);
+const KindSchema = Type.Enum(['original', 'correction', 'supplement', 'void']);
 
 export const TextSchema = Type.Object({ zh: Type.String(), en: Type.String() });
 
@@ -27,6 +27,9 @@ const ViolationSchema = Type.Object({
   line: Type.Optional(Type.String({ description: "The form's own line (栏次)" })),
   severity: Type.Enum(['error', 'warning']),
   message: TextSchema,
+  explanation: Type.Optional(
+    Type.String({ description: "The filer's own, from the filing's `explanations` (情况说明)" }),
+  ),
 });
 
 const StatementSchema = Type.Object(
@@ -113,6 +116,22 @@ export const PayloadSchema = Type.Object({
   office: Type.Optional(Type.String()),
   supersedes: Type.Optional(Id),
   kind: KindSchema,
+  explanations: Type.Optional(
+    Type.Array(
+      Type.Object({
+        rule: Type.String({
+          maxLength: 64,
+          description: "A rule of the type's version, or `earlier-period`",
+          examples: ['VAT-13'],
+        }),
+        pointer: Type.Optional(
+          Type.String({ maxLength: 512, description: "Only of the warning at this place; absent: all of the rule's" }),
+        ),
+        text: Type.String({ minLength: 1, maxLength: 1000, description: 'Printable characters' }),
+      }),
+      { maxItems: 100, description: 'Why warnings are right to stand (情况说明); shown with them' },
+    ),
+  ),
   data: Type.Optional(Type.Unknown()),
 });
 

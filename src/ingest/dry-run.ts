@@ -13,7 +13,7 @@ import {
   type Submission,
   verify,
 } from './pipeline.ts';
-import { validateFiling } from './validate.ts';
+import { type ValidateOptions, validateFiling } from './validate.ts';
 
 /** The verdict that a real submission would get. */
 export interface DryRun {
@@ -35,7 +35,8 @@ export function dryRun(ctx: IngestContext, submission: Submission): Promise<DryR
     const payload = parsePayload(jws.payload);
     const signer = await authorizeSigner(ctx, key, submission.receivedAt);
     const destination = await authorizeFiling(ctx, signer, payload, submission.receivedAt);
-    const verdict = await judge(ctx, payload, submission.receivedAt, 'looked-up');
+    const options = { region: destination.office.region, others: 'looked-up' } as const;
+    const verdict = await judge(ctx, payload, submission.receivedAt, options);
     if (verdict.valid) await refuseConflict(ctx, payload, sha256(jws.payload), destination);
     return verdict;
   });
@@ -55,24 +56,23 @@ async function refuseConflict(
 
 /**
  * An unsigned payload: its content alone is judged. Nobody has claimed it, so nothing is said of what stands: a stranger
- * could ask in this way who has filed what.
+ * could ask in this way who has filed what. The figures are those of the office that it names, else the country's.
  */
-export function dryRunUnsigned(ctx: IngestContext, payload: Buffer, receivedAt: number): Promise<DryRun> {
-  return asVerdict(ctx, payload.length, () => judge(ctx, parsePayload(payload), receivedAt, 'unseen'));
+export function dryRunUnsigned(ctx: IngestContext, bytes: Buffer, receivedAt: number): Promise<DryRun> {
+  return asVerdict(ctx, bytes.length, async () => {
+    const payload = parsePayload(bytes);
+    const region = payload.office && (await ctx.directory.office(payload.office))?.region;
+    return await judge(ctx, payload, receivedAt, { region, others: 'unseen' });
+  });
 }
 
 async function judge(
   ctx: IngestContext,
   payload: FilingPayload,
   receivedAt: number,
-  superseded: 'looked-up' | 'unseen',
+  options: ValidateOptions,
 ): Promise<DryRun> {
-  const result = await validateFiling(
-    { catalogue: ctx.catalogue, sql: ctx.db.sql, lanes: ctx.lanes },
-    payload,
-    receivedAt,
-    superseded,
-  );
+  const result = await validateFiling(ctx, payload, receivedAt, options);
   return { valid: result.errors.length === 0, errors: result.errors, warnings: result.warnings, more: result.more };
 }
 

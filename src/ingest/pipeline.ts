@@ -5,6 +5,7 @@ import type { Catalogue } from '../domain/filing-type.ts';
 import { checkEnvelope } from '../domain/payload.ts';
 import { isUrgent } from '../domain/urgent.ts';
 import type { Directory, PartyKind, SigningKey } from '../identity/records.ts';
+import type { Settings } from '../settings/records.ts';
 import { decodeUtf8, sha256, toBase64url } from '../std/bytes.ts';
 import { formatInstant } from '../std/clock.ts';
 import { assert, GatewayError, type Violation } from '../std/errors.ts';
@@ -33,6 +34,7 @@ export interface RateLimiter {
 export interface IngestContext {
   readonly directory: Directory;
   readonly catalogue: () => Catalogue;
+  readonly settings: Settings;
   readonly db: Database;
   readonly lanes: number;
   readonly issuer: string;
@@ -97,7 +99,7 @@ export async function file(ctx: IngestContext, signed: SignedPayload): Promise<A
   try {
     const signer = await authorizeSigner(ctx, signed.key, signed.receivedAt);
     const destination = await authorizeFiling(ctx, signer, payload, signed.receivedAt);
-    const validation = await validate(ctx, payload, signed.receivedAt);
+    const validation = await validate(ctx, payload, destination, signed.receivedAt);
     const checked = prepare(ctx, signed, payload, destination, validation);
     await signed.turn?.come;
     const committing = ctx.pool.submit(checked, signed.content.length);
@@ -162,12 +164,14 @@ export function parsePayload(bytes: Buffer): FilingPayload {
   return payload;
 }
 
-async function validate(ctx: IngestContext, payload: FilingPayload, receivedAt: number): Promise<Validation> {
-  const validation = await validateFiling(
-    { catalogue: ctx.catalogue, sql: ctx.db.sql, lanes: ctx.lanes },
-    payload,
-    receivedAt,
-  );
+async function validate(
+  ctx: IngestContext,
+  payload: FilingPayload,
+  { office }: Destination,
+  receivedAt: number,
+): Promise<Validation> {
+  const options = { region: office.region, others: 'looked-up' } as const;
+  const validation = await validateFiling(ctx, payload, receivedAt, options);
   if (validation.errors.length > 0) throw invalid([...validation.errors, ...validation.warnings], validation.more);
   return validation;
 }

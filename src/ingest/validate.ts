@@ -1,16 +1,31 @@
-import { isLate } from '../calendar/deadlines.ts';
+import { explain } from '../domain/explanations.ts';
 import { type FilingPayload, laneOf, parseFilingId } from '../domain/filing.ts';
 import type { FilingRecord } from '../domain/filing-record.ts';
 import type { Catalogue, FilingType, FilingTypeVersion } from '../domain/filing-type.ts';
 import { checkAgainstType } from '../domain/payload.ts';
+import type { SchemaNode } from '../domain/schema-node.ts';
+import { supplementFindings } from '../domain/supplement.ts';
+import type { Directory } from '../identity/records.ts';
+import type { Settings } from '../settings/records.ts';
 import type { Violation } from '../std/errors.ts';
-import type { Sql } from '../storage/db.ts';
+import type { Database } from '../storage/db.ts';
 import { loadFiling } from '../storage/filing-lookup.ts';
+import { checkEarlierPeriod } from './earlier-period.ts';
+import { loadPayload } from './standing.ts';
 
 export interface ValidateContext {
   readonly catalogue: () => Catalogue;
-  readonly sql: Sql;
+  readonly db: Database;
   readonly lanes: number;
+  readonly directory: Pick<Directory, 'party' | 'office'>;
+  readonly settings: Settings;
+}
+
+export interface ValidateOptions {
+  /** Of the office that it goes to: its figures and its deadlines count. Undefined: the country's. */
+  readonly region: string | undefined;
+  /** `unseen` leaves out what was filed before: for a sender who has not proved who he is. */
+  readonly others: 'looked-up' | 'unseen';
 }
 
 /** What the content of a filing came to. `version` is there whenever `errors` is empty. */
@@ -25,31 +40,36 @@ export interface Validation {
 /**
  * Everything that can be said about the content, at once:
  * - the type exists, and has this kind, this period and this version
- * - what it supersedes is there to be superseded
- * - the schema of the version, then its rules
+ * - what it supersedes is there to be superseded, and the period before is filed where the type insists
+ * - the schema of the version, then its rules; then that a supplement lowers nothing
  *
- * `unseen` leaves out what others have filed: for a sender who has not proved who he is.
+ * Warnings carry the filer's explanations.
  */
 export async function validateFiling(
   ctx: ValidateContext,
   payload: FilingPayload,
   receivedAt: number,
-  superseded: 'looked-up' | 'unseen' = 'looked-up',
+  { region, others }: ValidateOptions,
 ): Promise<Validation> {
   const type = ctx.catalogue().types.get(payload.type);
   if (type === undefined) return refused([unknownType()]);
-  const chain = superseded === 'unseen' ? [] : await checkSuperseded(ctx, payload);
-  const frame = [...checkAgainstType(payload, type), ...chain];
+  const before = others === 'unseen' ? NOTHING_BEFORE : await lookBefore(ctx, payload, type);
+  const frame = [...checkAgainstType(payload, type), ...before.errors];
   const version = type.resolve(payload.version, payload.period);
-  const late = isLate(type.metadata.deadline, payload.period, receivedAt);
   if (version === undefined) return refused(frame);
-  const verdict = payload.kind === 'void' ? NOTHING_FOUND : version.check(payload);
+  const figures = ctx.settings.figures(region, payload.period.to);
+  const verdict = payload.kind === 'void' ? NOTHING_FOUND : version.check(payload, figures);
+  const isSound = frame.length === 0 && verdict.errors.length === 0;
+  const added =
+    isSound && payload.kind === 'supplement'
+      ? await checkSupplement(ctx, payload, type, version, before.superseded)
+      : NOTHING_FOUND;
   return {
-    errors: [...frame, ...verdict.errors],
-    warnings: verdict.warnings,
-    more: verdict.more,
+    errors: [...frame, ...verdict.errors, ...added.errors],
+    warnings: isSound ? explain(verdict.warnings, payload.explanations) : verdict.warnings,
+    more: verdict.more + added.more,
     version: versionName(type, version),
-    late,
+    late: ctx.settings.isLate(type.metadata, region, payload.period, receivedAt),
   };
 }
 
@@ -77,13 +97,40 @@ export function unknownType(): Violation {
   };
 }
 
+/** What has been filed before, as far as this filing depends on it. */
+interface Before {
+  readonly errors: readonly Violation[];
+  readonly superseded?: FilingRecord | undefined;
+}
+
+const NOTHING_BEFORE: Before = { errors: [] };
+
+async function lookBefore(ctx: ValidateContext, payload: FilingPayload, type: FilingType): Promise<Before> {
+  const insists = type.metadata.earlierPeriod === 'refusal' && payload.kind === 'original';
+  const earlier = insists ? await checkEarlierPeriod({ ...ctx, sql: ctx.db.sql }, payload, type, 'error') : [];
+  if (payload.supersedes === undefined) return earlier.length === 0 ? NOTHING_BEFORE : { errors: earlier };
+  const superseded = await findSuperseded(ctx, payload);
+  return { errors: [...checkSuperseded(payload, superseded), ...earlier], superseded };
+}
+
+async function checkSupplement(
+  ctx: ValidateContext,
+  payload: FilingPayload,
+  { metadata }: FilingType,
+  version: FilingTypeVersion,
+  superseded: FilingRecord | undefined,
+): Promise<{ readonly errors: readonly Violation[]; readonly more: number }> {
+  const rule = metadata.kinds.supplement;
+  if (rule === undefined || superseded === undefined) return NOTHING_FOUND;
+  const { data } = await loadPayload(ctx.db.sql, superseded);
+  return supplementFindings(rule, version.schema as SchemaNode, data, payload.data);
+}
+
 /**
- * A filing supersedes one of the same filer, type, period and reference. A correction or a voiding replaces an original
- * or a correction; a new original replaces a voiding. That it is the head of its chain is the filing key's matter.
+ * A filing supersedes one of the same filer, type, period and reference. A correction, a supplement or a voiding replaces
+ * any but a voiding; a new original replaces a voiding. That it is the head of its chain is the filing key's matter.
  */
-async function checkSuperseded(ctx: ValidateContext, payload: FilingPayload): Promise<Violation[]> {
-  if (payload.supersedes === undefined) return [];
-  const target = await findSuperseded(ctx, payload);
+function checkSuperseded(payload: FilingPayload, target: FilingRecord | undefined): Violation[] {
   if (target === undefined) {
     return [
       supersedesViolation(
@@ -103,7 +150,7 @@ async function checkSuperseded(ctx: ValidateContext, payload: FilingPayload): Pr
   if (payload.kind !== 'original' && target.kind === 'void') {
     return [
       supersedesViolation(
-        '该申报已作废，不能更正或再次作废；请重新申报。',
+        '该申报已作废，不能更正、补充或再次作废；请重新申报。',
         'That filing is a voiding: file a new original that supersedes it.',
       ),
     ];
@@ -114,7 +161,7 @@ async function checkSuperseded(ctx: ValidateContext, payload: FilingPayload): Pr
 async function findSuperseded(ctx: ValidateContext, payload: FilingPayload): Promise<FilingRecord | undefined> {
   const id = parseFilingId(payload.supersedes as string);
   if (id === undefined) return undefined;
-  const found = await loadFiling(ctx.sql, laneOf(id.office, ctx.lanes), id.office, id.index);
+  const found = await loadFiling(ctx.db.sql, laneOf(id.office, ctx.lanes), id.office, id.index);
   if (found === undefined) return undefined;
   const { record } = found;
   const same =

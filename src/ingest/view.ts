@@ -51,7 +51,8 @@ export function filingView(record: FilingRecord, tick: SignedTick, status: Filin
 }
 
 /** PostgreSQL's jsonb keeps its own order of members; the answer to a replay is the first answer's bytes. */
-function inOrder({ pointer, code, rule, line, severity, message: { zh, en } }: Violation): Violation {
+export function inOrder({ pointer, code, rule, line, severity, message, explanation }: Violation): Violation {
+  const { zh, en } = message;
   return {
     pointer,
     code,
@@ -59,5 +60,6 @@ function inOrder({ pointer, code, rule, line, severity, message: { zh, en } }: V
     ...(line === undefined ? {} : { line }),
     severity,
     message: { zh, en },
+    ...(explanation === undefined ? {} : { explanation }),
   };
 }

@@ -52,10 +52,14 @@ export interface Violation {
   readonly code: string;
   /** The rule's id in the filing type, for `code: "rule"`. */
   readonly rule?: string;
-  /** The form's own line number (栏次). */
+  /** The form's own line number (栏次); with `file`, the line in it. */
   readonly line?: string;
+  /** For what is wrong with a file of the gateway's own instead of what was sent; `pointer` is then empty. */
+  readonly file?: string;
   readonly severity: 'error' | 'warning';
   readonly message: Text;
+  /** Of a warning: how the filing that it was found in explains it. */
+  readonly explanation?: string;
 }
 
 export interface ErrorDetails {

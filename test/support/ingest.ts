@@ -1,4 +1,5 @@
 import { createPublicKey } from 'node:crypto';
+import { dueDate, isLate } from '../../src/calendar/deadlines.ts';
 import { buildCatalogue } from '../../src/domain/catalogue.ts';
 import type { Agency } from '../../src/domain/filing.ts';
 import type { Catalogue } from '../../src/domain/filing-type.ts';
@@ -15,6 +16,7 @@ import { type CheckedFiling, type CommitContext, commitTick } from '../../src/in
 import { type Accepted, type IngestContext, submit } from '../../src/ingest/pipeline.ts';
 import { Pool, type PoolOptions } from '../../src/ingest/pool.ts';
 import { readSchemaFiles } from '../../src/ops/schemas.ts';
+import type { Settings } from '../../src/settings/records.ts';
 import { commitContext, createOffices } from './commit.ts';
 import type { TestDatabase } from './database.ts';
 import { newParty, type Payload, type SigningParty } from './filer.ts';
@@ -78,6 +80,13 @@ export interface TestIngest {
   readonly commit: CommitContext;
 }
 
+/** Nothing has been set: the deadlines of the types themselves, and no figures. */
+export const NO_SETTINGS: Settings = {
+  figures: () => undefined,
+  due: (type, _region, period) => dueDate(type.deadline, period),
+  isLate: (type, _region, period, receivedAtEpochMs) => isLate(type.deadline, period, receivedAtEpochMs),
+};
+
 const catalogues: Catalogue[] = [];
 
 async function shippedTypes(): Promise<Catalogue> {
@@ -110,6 +119,7 @@ export async function testIngest(
   const ctx: IngestContext = {
     directory,
     catalogue: () => catalogue,
+    settings: NO_SETTINGS,
     db: database.db,
     lanes: database.lanes,
     issuer: GATEWAY,

@@ -1,0 +1,55 @@
+import { EARLIER_PERIOD } from '../domain/explanations.ts';
+import type { FilingPayload, Period } from '../domain/filing.ts';
+import type { FilingType } from '../domain/filing-type.ts';
+import { doFill, periodBefore } from '../domain/period-kinds.ts';
+import type { Violation } from '../std/errors.ts';
+import { agencyOf, type StandingContext, standingFilings } from './standing.ts';
+
+/** Days of a year as periods of a day, and some corrections of how a filer files. */
+const LIMIT = 400;
+
+/**
+ * The finding that nothing stands for the period just before (往期未申报). It was owed when the filer was registered with an
+ * office of the type's agency on a day of it, and a version of the form was in force then. Who has changed from quarters to
+ * months has filed it when what stands has every day of it. Whether that blocks or warns is the type's matter.
+ */
+export async function checkEarlierPeriod(
+  ctx: StandingContext,
+  payload: Pick<FilingPayload, 'filer' | 'period'>,
+  type: FilingType,
+  severity: Violation['severity'],
+): Promise<Violation[]> {
+  const before = periodBefore(type.metadata.periods, payload.period);
+  if (before === undefined || type.resolve(undefined, before) === undefined) return [];
+  if (!(await wasRegistered(ctx, payload.filer, type, before))) return [];
+  const { filer } = payload;
+  const query = { filer, type: type.metadata.type, ...before, overlapping: true, limit: LIMIT };
+  const standing = await standingFilings(ctx, query);
+  const periods = standing.map(({ period }) => period);
+  if (doFill(periods, before)) return [];
+  return [
+    {
+      pointer: '/period',
+      code: EARLIER_PERIOD,
+      severity,
+      message: {
+        zh: `往期未申报：没有找到${before.from}至${before.to}所属期的申报`,
+        en: `The period before has not been filed: nothing stands for ${before.from} to ${before.to}`,
+      },
+    },
+  ];
+}
+
+async function wasRegistered(
+  { directory }: StandingContext,
+  filer: string,
+  type: FilingType,
+  during: Period,
+): Promise<boolean> {
+  const agency = agencyOf(type.metadata.type);
+  for (const { office, from, to, withdrawn } of (await directory.party(filer))?.registrations ?? []) {
+    const overlaps = !withdrawn && from <= during.to && (to === undefined || to >= during.from);
+    if (overlaps && (await directory.office(office))?.agency === agency) return true;
+  }
+  return false;
+}
