@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
+import { dueDate, isLate } from './calendar/deadlines.ts';
 import { buildCatalogue } from './domain/catalogue.ts';
 import type { Catalogue } from './domain/filing-type.ts';
 import { createApp } from './http/app.ts';
@@ -27,6 +28,7 @@ import { areSchemasChecked, readSchemaFiles } from './ops/schemas.ts';
 import { type StopStep, stopOnSignals } from './ops/shutdown.ts';
 import { createLogger, createTelemetry, type Telemetry } from './ops/telemetry.ts';
 import { welcome } from './ops/welcome.ts';
+import type { Settings } from './settings/records.ts';
 import { systemClock } from './std/clock.ts';
 import { StartError } from './std/start-error.ts';
 import type { Logger } from './std/telemetry.ts';
@@ -40,6 +42,13 @@ const GRACE_MS = 6_000;
 
 const POOL_BOUNDS = { maxTickItems: 1_024, maxTickBytes: 16 * 1024 * 1024, maxWaitMs: 4_000 };
 const TICK_BOUNDS = { tickMs: 3_500, lookupMs: 1_000 };
+
+/** The deadlines of the types themselves; no figures of regions. */
+const SHIPPED_SETTINGS: Settings = {
+  figures: () => undefined,
+  due: (type, _region, period) => dueDate(type.deadline, period),
+  isLate: (type, _region, period, receivedAtEpochMs) => isLate(type.deadline, period, receivedAtEpochMs),
+};
 
 /** What a gateway process is told about the database that it works on. */
 interface DatabaseTask {
@@ -209,7 +218,18 @@ function makeParts(input: PartsInput) {
   };
   const routes = gatewayRoutes({
     filings: {
-      ingest: { directory, catalogue, db, lanes, issuer: config.issuer, env: config.env, pool, limits, metrics },
+      ingest: {
+        directory,
+        catalogue,
+        settings: SHIPPED_SETTINGS,
+        db,
+        lanes,
+        issuer: config.issuer,
+        env: config.env,
+        pool,
+        limits,
+        metrics,
+      },
       reading: { db, lanes, directory, clock, env: config.env, signer },
       toGatewayError: (error) => failures.explain(error),
       proof: (office, index) => filingProof(logContext, office, index),
