@@ -235,7 +235,7 @@ function makeParts(input: PartsInput) {
       proof: (office, index) => filingProof(logContext, office, index),
     },
     filingTypes: { catalogue },
-    offices: { ...logContext, directory, log, stopping: input.stopping },
+    offices: { ...logContext, catalogue, directory, log, stopping: input.stopping },
     identity,
     oauth: { ...identity, directory, tokens, tokenEndpoint: tokenEndpoint(config.issuer), sweep: new AssertionSweep() },
     wellKnown: { gatewayKeys, issuer: config.issuer },

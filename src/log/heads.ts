@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Agency, filingId } from '../domain/filing.ts';
+import type { Catalogue } from '../domain/filing-type.ts';
 import type { Clock } from '../std/clock.ts';
 import type { Database } from '../storage/db.ts';
 import { type HeadRecord, readHeads, readUrgent } from '../storage/feed.ts';
@@ -12,6 +13,7 @@ export const MAX_URGENT = 100;
 export interface HeadsContext {
   readonly db: Pick<Database, 'sql'>;
   readonly clock: Clock;
+  readonly catalogue: () => Catalogue;
 }
 
 export interface Head {
@@ -45,7 +47,7 @@ export async function headsSince(
     for (;;) {
       const { heads, next } = await readHeads(ctx.db.sql, agency, since);
       const left = deadline - ctx.clock.monotonic();
-      if (heads.length > 0) return { items: await urgentFirst(ctx, heads), next };
+      if (heads.length > 0) return { items: await urgentFirst(ctx, agency, heads), next };
       if (left <= 0 || signal.aborted) return { items: [], next };
       await sleep(Math.min(POLL_MS, left), undefined, { signal }).catch(() => undefined);
     }
@@ -54,9 +56,11 @@ export async function headsSince(
   }
 }
 
-async function urgentFirst({ db }: HeadsContext, heads: readonly HeadRecord[]): Promise<Head[]> {
+async function urgentFirst(ctx: HeadsContext, agency: Agency, heads: readonly HeadRecord[]): Promise<Head[]> {
   const urgent = new Map<string, string[]>();
-  for (const { office, index } of await readUrgent(db.sql, heads, MAX_URGENT)) {
+  // Nothing is looked up for agencies whose filings are never urgent.
+  const found = knowsUrgent(ctx.catalogue(), agency) ? await readUrgent(ctx.db.sql, heads, MAX_URGENT) : [];
+  for (const { office, index } of found) {
     const ids = urgent.get(office);
     if (ids === undefined) urgent.set(office, [filingId(office, index)]);
     else ids.push(filingId(office, index));
@@ -66,4 +70,8 @@ async function urgentFirst({ db }: HeadsContext, heads: readonly HeadRecord[]): 
     return ids === undefined ? { office, size } : { office, size, urgent: ids };
   });
   return [...told.filter((head) => head.urgent !== undefined), ...told.filter((head) => head.urgent === undefined)];
+}
+
+function knowsUrgent({ types }: Catalogue, agency: Agency): boolean {
+  return [...types.values()].some(({ metadata }) => metadata.agency === agency && metadata.urgent !== undefined);
 }

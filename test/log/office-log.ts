@@ -1,7 +1,11 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { buildCatalogue } from '../../src/domain/catalogue.ts';
 import { laneOf } from '../../src/domain/filing.ts';
+import type { Catalogue } from '../../src/domain/filing-type.ts';
 import { type CheckedFiling, type CommitContext, commitTick } from '../../src/ingest/commit.ts';
 import type { LogContext } from '../../src/log/context.ts';
+import type { HeadsContext } from '../../src/log/heads.ts';
+import { readSchemaFiles } from '../../src/ops/schemas.ts';
 import { type Clock, systemClock } from '../../src/std/clock.ts';
 import type { Database } from '../../src/storage/db.ts';
 import { checkedFiling, testSigner } from '../support/commit.ts';
@@ -13,7 +17,7 @@ export const ISSUER = 'https://gateway.example';
 /** A database with offices whose logs grow as in the gateway, and what the verbs of the log work with. */
 export interface OfficeLogs {
   readonly database: TestDatabase;
-  readonly ctx: LogContext;
+  readonly ctx: LogContext & HeadsContext;
   readonly commit: CommitContext;
   readonly publicKey: KeyObject;
   addOffice(office: string, agency?: string): Promise<void>;
@@ -27,8 +31,10 @@ export async function createOfficeLogs(options: { clock?: Clock } = {}): Promise
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const signer = { ...testSigner(privateKey), sign: (data: Uint8Array) => sign(null, data, privateKey) };
   const clock = options.clock ?? systemClock;
-  const ctx = { db: database.db, lanes: database.lanes, clock, signer, issuer: { iss: ISSUER, env: 'test' } };
-  const commit = { ...ctx, log: silentLogger, tickMs: 20_000, lookupMs: 5_000 };
+  const facts = { db: database.db, lanes: database.lanes, clock, signer, issuer: { iss: ISSUER, env: 'test' } };
+  const catalogue = await shippedCatalogue();
+  const ctx = { ...facts, catalogue: () => catalogue };
+  const commit = { ...facts, log: silentLogger, tickMs: 20_000, lookupMs: 5_000 };
   return {
     database,
     ctx,
@@ -41,6 +47,13 @@ export async function createOfficeLogs(options: { clock?: Clock } = {}): Promise
     },
     drop: () => database.drop(),
   };
+}
+
+/** Unchecked, which is a matter of other tests and takes seconds. */
+async function shippedCatalogue(): Promise<Catalogue> {
+  const { catalogue } = buildCatalogue(await readSchemaFiles(), { alreadyChecked: true });
+  if (catalogue === undefined) throw new Error('the shipped filing types do not load');
+  return catalogue;
 }
 
 /** What registering an office writes. */

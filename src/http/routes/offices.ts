@@ -8,7 +8,7 @@ import { AGENCIES, type Agency } from '../../domain/filing.ts';
 import type { Directory } from '../../identity/records.ts';
 import type { LogContext } from '../../log/context.ts';
 import { openEntries } from '../../log/entries.ts';
-import { headsSince, MAX_URGENT } from '../../log/heads.ts';
+import { type HeadsContext, headsSince, MAX_URGENT } from '../../log/heads.ts';
 import { checkpointAt, freshCheckpoint } from '../../log/tree.ts';
 import { fromBase64url } from '../../std/bytes.ts';
 import { formatInstant } from '../../std/clock.ts';
@@ -19,7 +19,7 @@ import { acceptsGzip, streamedBody } from '../streamed.ts';
 import { requireOwn, requireOwnOrOperator } from './office-access.ts';
 import { tileRoute } from './tiles.ts';
 
-export interface OfficeDeps extends LogContext {
+export interface OfficeDeps extends LogContext, HeadsContext {
   readonly directory: Pick<Directory, 'office'>;
   readonly log: Logger;
   /** Aborted when the gateway stops: whoever waits is answered. */
