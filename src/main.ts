@@ -1,8 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 import { dueDate, isLate } from './calendar/deadlines.ts';
-import { buildCatalogue } from './domain/catalogue.ts';
-import type { Catalogue } from './domain/filing-type.ts';
+import {
+  followCatalogue,
+  leadCatalogue,
+  openCatalogue,
+  RELOAD_SUBJECT,
+  type ServingCatalogue,
+} from './catalogue/serving.ts';
 import { createApp } from './http/app.ts';
 import { authenticator } from './http/auth.ts';
 import { Failures } from './http/failures.ts';
@@ -11,6 +16,7 @@ import { Limits } from './http/limits.ts';
 import { readOpenApi } from './http/openapi-build.ts';
 import { tokenEndpoint } from './http/routes/well-known.ts';
 import { type Listening, type ListenOptions, listen } from './http/server.ts';
+import { announce } from './identity/announce.ts';
 import { AssertionSweep } from './identity/client-assertion.ts';
 import { ensureDemo } from './identity/demo.ts';
 import { DatabaseDirectory } from './identity/directory.ts';
@@ -24,7 +30,8 @@ import { startCheckpointTimer } from './log/checkpoint-timer.ts';
 import { filingProof } from './log/proof.ts';
 import { clusterMetrics, isWorker, Workers, workerReady, workerTask } from './ops/cluster.ts';
 import { type Config, readConfig } from './ops/config.ts';
-import { areSchemasChecked, readSchemaFiles } from './ops/schemas.ts';
+import { onHangup } from './ops/hangup.ts';
+import { writePidFile } from './ops/pid-file.ts';
 import { type StopStep, stopOnSignals } from './ops/shutdown.ts';
 import { createLogger, createTelemetry, type Telemetry } from './ops/telemetry.ts';
 import { welcome } from './ops/welcome.ts';
@@ -64,10 +71,11 @@ export async function runGateway(): Promise<void> {
   const config = readConfig();
   const log = createLogger(config.logLevel);
   if (isWorker()) {
-    const steps = await serve(config, log, await workerTask<DatabaseTask>());
-    // Ctrl-C reaches every process of the terminal; the primary decides.
+    const task = await workerTask<DatabaseTask>();
+    const { steps } = await serve(config, log, task, await followCatalogue(log));
+    // Ctrl-C reaches every process of the terminal, and so does its end; the primary decides.
     stopOnSignals({ steps, log, clock: systemClock, signals: ['SIGTERM'] });
-    process.on('SIGINT', () => {});
+    for (const signal of ['SIGINT', 'SIGHUP'] as const) process.on(signal, () => {});
     workerReady();
     return;
   }
@@ -76,8 +84,13 @@ export async function runGateway(): Promise<void> {
   const stopDatabase = { name: 'database', run: () => database.stop() };
   try {
     await prepareKeys(config, log, task);
-    const steps = config.workers > 1 ? await serveByWorkers(config, log, task) : await serve(config, log, task);
-    stopOnSignals({ steps: [...steps, stopDatabase], log, clock: systemClock });
+    const { steps, reload } =
+      config.workers > 1
+        ? await serveByWorkers(config, log, task)
+        : await serve(config, log, task, await openCatalogue(log));
+    const pidFile = { name: 'pid file', run: await writePidFile(config.dataDir) };
+    const stop = stopOnSignals({ steps: [pidFile, ...steps, stopDatabase], log, clock: systemClock });
+    onHangup({ reload, stop });
     process.stdout.write(await welcome(config));
   } catch (error) {
     await database.stop();
@@ -105,19 +118,32 @@ async function prepareKeys(config: Config, log: Logger, task: DatabaseTask): Pro
   }
 }
 
-async function serveByWorkers(config: Config, log: Logger, task: DatabaseTask): Promise<StopStep[]> {
-  const workers = new Workers({ count: config.workers, task, log, clock: systemClock });
-  await workers.start();
-  return [{ name: 'workers', run: () => workers.stop() }];
+/** What serves, and the handles on it. */
+interface Running {
+  readonly steps: StopStep[];
+  readonly reload: () => void;
 }
 
-/** One serving process: its parts, in the order in which they need each other. Returns how to stop them. */
-async function serve(config: Config, log: Logger, task: DatabaseTask): Promise<StopStep[]> {
-  const catalogue = await loadCatalogue();
+async function serveByWorkers(config: Config, log: Logger, task: DatabaseTask): Promise<Running> {
+  const catalogue = await leadCatalogue(log, (news) => workers.tell(news));
+  const onAsk = catalogue.answer;
+  const workers = new Workers({ count: config.workers, task, log, clock: systemClock, onAsk });
+  await workers.start();
+  return { steps: [{ name: 'workers', run: () => workers.stop() }], reload: () => void catalogue.reload() };
+}
+
+/** One serving process: its parts, in the order in which they need each other. */
+async function serve(config: Config, log: Logger, task: DatabaseTask, catalogue: ServingCatalogue): Promise<Running> {
   const telemetry = createTelemetry();
+  catalogue.measure(telemetry.metrics);
   const db = openDatabase(task.address);
   const signer = await openSigner({ db, clock: systemClock, random: randomBytes, dataDir: config.dataDir });
-  const directory = new DatabaseDirectory({ db, clock: systemClock, log });
+  const directory = new DatabaseDirectory({
+    db,
+    clock: systemClock,
+    log,
+    onSubjects: (subjects) => catalogue.heard(subjects),
+  });
   await directory.start();
   const stopping = new AbortController();
   const parts = makeParts({
@@ -142,7 +168,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask): Promise<S
     limits: { connections: config.maxConnections },
   });
   const timer = startCheckpointTimer({ ...parts.logContext, log });
-  return [
+  const steps = [
     {
       name: 'listening',
       run: () => {
@@ -155,6 +181,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask): Promise<S
     { name: 'directory', run: () => directory.stop() },
     { name: 'connections', run: () => db.close() },
   ];
+  return { steps, reload: () => void catalogue.reload() };
 }
 
 /** A port that is taken is the commonest reason not to start, and no fault. */
@@ -179,7 +206,7 @@ interface PartsInput {
   readonly config: Config;
   readonly log: Logger;
   readonly task: DatabaseTask;
-  readonly catalogue: Catalogue;
+  readonly catalogue: ServingCatalogue;
   readonly telemetry: Telemetry;
   readonly db: Database;
   readonly signer: Signer;
@@ -208,7 +235,7 @@ function makeParts(input: PartsInput) {
     ...POOL_BOUNDS,
   });
   metrics.gauge('pool_filings', () => pool.size);
-  const catalogue = () => input.catalogue;
+  const catalogue = () => input.catalogue.current;
   const logContext = { db, lanes, clock, signer, issuer };
   const identity = {
     db,
@@ -235,6 +262,10 @@ function makeParts(input: PartsInput) {
       proof: (office, index) => filingProof(logContext, office, index),
     },
     filingTypes: { catalogue },
+    catalogue: {
+      reload: () => input.catalogue.reload(),
+      announce: () => announce(identity, [RELOAD_SUBJECT]),
+    },
     offices: { ...logContext, catalogue, directory, log, stopping: input.stopping },
     identity,
     oauth: { ...identity, directory, tokens, tokenEndpoint: tokenEndpoint(config.issuer), sweep: new AssertionSweep() },
@@ -253,18 +284,6 @@ function makeParts(input: PartsInput) {
   const authenticate = authenticator(tokens);
   const app = createApp({ routes, authenticate, limits, clock, log, metrics, random: randomBytes, failures });
   return { app, pool, logContext };
-}
-
-async function loadCatalogue(): Promise<Catalogue> {
-  const files = await readSchemaFiles();
-  const { catalogue, problems } = buildCatalogue(files, { alreadyChecked: await areSchemasChecked(files) });
-  if (catalogue !== undefined) return catalogue;
-  const list = (language: 'zh' | 'en') =>
-    problems.map((p) => `  schemas/${p.file}:${p.line} ${p.message[language]}`).join('\n');
-  throw new StartError({
-    zh: `申报类型有 ${problems.length} 处错误：\n${list('zh')}`,
-    en: `The filing types have ${problems.length} faults:\n${list('en')}`,
-  });
 }
 
 /** Tells the person who starts the gateway why it did not; other failures are faults and show where. */

@@ -72,6 +72,7 @@ function server(machine: Machine, route: CompiledRoute): Serve {
   const setting = {
     clock: machine.deps.clock,
     limitBytes: route.limitBytes,
+    answerWithinMs: route.route.answerWithinMs,
     onDeadline: (call: RequestCall) => fail(machine, route, call, new GatewayError('unavailable')),
   };
   return (context) => {

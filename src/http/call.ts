@@ -28,6 +28,8 @@ const ANONYMOUS: Caller = { role: 'anonymous' };
 export interface CallSetting {
   readonly clock: Clock;
   readonly limitBytes: number;
+  /** By default what all requests have. */
+  readonly answerWithinMs?: number | undefined;
   /** Called once when the deadline has passed. */
   readonly onDeadline: (call: RequestCall) => void;
 }
@@ -50,23 +52,25 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, B
   readonly #incoming: IncomingMessage | undefined;
   readonly #clock: Clock;
   readonly #limitBytes: number;
+  readonly #answerWithinMs: number;
   #headers: IncomingHttpHeaders | undefined;
   #reader: BodyReader | undefined;
   #receivedAt: number | undefined;
   #dueAt: number;
   #isStreaming = false;
 
-  constructor(context: Context, requestId: string, { clock, limitBytes, onDeadline }: CallSetting) {
+  constructor(context: Context, requestId: string, { clock, limitBytes, answerWithinMs, onDeadline }: CallSetting) {
     const node = context.env as NodeBindings | undefined;
     this.#context = context;
     this.#incoming = node?.incoming;
     this.outgoing = node?.outgoing;
     this.#clock = clock;
     this.#limitBytes = limitBytes;
+    this.#answerWithinMs = answerWithinMs ?? ANSWER_WITHIN_MS;
     this.#onDeadline = onDeadline;
     this.requestId = requestId;
     this.startedAt = clock.monotonic();
-    this.#dueAt = this.startedAt + ANSWER_WITHIN_MS;
+    this.#dueAt = this.startedAt + this.#answerWithinMs;
   }
 
   get headers(): IncomingHttpHeaders {
@@ -162,7 +166,7 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, B
 
   bodyEnded(): void {
     this.#receivedAt = this.#clock.now();
-    if (!this.#isStreaming) this.#dueAt = this.#clock.monotonic() + ANSWER_WITHIN_MS;
+    if (!this.#isStreaming) this.#dueAt = this.#clock.monotonic() + this.#answerWithinMs;
   }
 }
 

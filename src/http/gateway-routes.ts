@@ -1,6 +1,7 @@
 import type { IdentityContext } from '../identity/change.ts';
 import type { IssueTokenContext } from '../identity/issue-token.ts';
 import type { Route } from './route.ts';
+import { type CatalogueRouteDeps, catalogueRoutes } from './routes/catalogue.ts';
 import { type FilingTypeRouteDeps, filingTypeRoutes } from './routes/filing-types.ts';
 import { type FilingRouteDeps, filingRoutes } from './routes/filings.ts';
 import { importRoutes } from './routes/import.ts';
@@ -13,6 +14,7 @@ import { type WellKnownDeps, wellKnownRoutes } from './routes/well-known.ts';
 export interface GatewayRouteDeps {
   readonly filings: FilingRouteDeps;
   readonly filingTypes: FilingTypeRouteDeps;
+  readonly catalogue: CatalogueRouteDeps;
   readonly offices: OfficeDeps;
   readonly identity: IdentityContext;
   readonly oauth: IssueTokenContext;
@@ -25,6 +27,7 @@ export function gatewayRoutes(deps: GatewayRouteDeps): readonly Route[] {
   return [
     ...filingRoutes(deps.filings),
     ...filingTypeRoutes(deps.filingTypes),
+    ...catalogueRoutes(deps.catalogue),
     ...officeRoutes(deps.offices),
     ...partyRoutes(deps.identity),
     ...importRoutes(deps.identity),

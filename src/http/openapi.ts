@@ -69,7 +69,11 @@ const SHARED_SCHEMAS = {
       },
       code: { type: 'string', examples: ['schema', 'rule'] },
       rule: { type: 'string', examples: ['VAT-19'] },
-      line: { type: 'string', description: "The form's own line number" },
+      line: { type: 'string', description: "The form's own line number; with `file`, the line in it" },
+      file: {
+        type: 'string',
+        description: 'A faulty file of the gateway’s own, such as `schemas/tax/stamp/type.json`',
+      },
       severity: { enum: ['error', 'warning'] },
       message: { $ref: '#/components/schemas/Text' },
     },

@@ -64,6 +64,8 @@ export interface Route<P extends TSchema = TSchema, Q extends TSchema = TSchema,
   readonly query?: Q;
   readonly body?: BodyDefinition<B>;
   readonly responses: Readonly<Record<number, ResponseDefinition>>;
+  /** For an operation that works longer than others may: how long until it is answered 503 all the same. */
+  readonly answerWithinMs?: number;
   /** Codes that this operation adds to those that every operation can answer with. */
   readonly errors?: readonly ErrorCode[];
   handle(call: Call<Static<P>, Static<Q>, Static<B>>): Promise<Response> | Response;

@@ -15,7 +15,10 @@ type Message =
   | { readonly kind: 'task'; readonly task: unknown }
   | { readonly kind: 'ready' }
   | { readonly kind: 'ask-metrics'; readonly id: number }
-  | { readonly kind: 'metrics'; readonly id: number; readonly text: string };
+  | { readonly kind: 'metrics'; readonly id: number; readonly text: string }
+  | { readonly kind: 'ask'; readonly id: number; readonly question: unknown }
+  | { readonly kind: 'answer'; readonly id: number; readonly answer: unknown }
+  | { readonly kind: 'news'; readonly news: unknown };
 
 export function isWorker(): boolean {
   return cluster.isWorker;
@@ -42,27 +45,50 @@ export function workerReady(): void {
   tellPrimary({ kind: 'ready' });
 }
 
-let lastMetricsId = 0;
+let lastId = 0;
 
 /** In a worker: the metrics of all workers, added up. */
-export function clusterMetrics(): Promise<string> {
-  const id = ++lastMetricsId;
+export async function clusterMetrics(): Promise<string> {
+  const id = ++lastId;
+  const message = await exchange({ kind: 'ask-metrics', id }, 'metrics', METRICS_PATIENCE_MS);
+  return message.text;
+}
+
+/** In a worker: what `WorkersOptions.onAsk` of the primary answers. Question and answer survive JSON. */
+export async function askPrimary<T>(question: unknown, patienceMs: number): Promise<T> {
+  const id = ++lastId;
+  const message = await exchange({ kind: 'ask', id, question }, 'answer', patienceMs);
+  return message.answer as T;
+}
+
+/** In a worker: what the primary tells all workers, in the order in which it does. */
+export function onNews(listener: (news: unknown) => void): void {
+  process.on('message', (message: unknown) => {
+    if (isMessage(message) && message.kind === 'news') listener(message.news);
+  });
+}
+
+function exchange<K extends 'metrics' | 'answer'>(
+  question: Message & { readonly id: number },
+  kind: K,
+  patienceMs: number,
+): Promise<Message & { readonly kind: K }> {
   return new Promise((resolve, reject) => {
     const settle = (): void => {
       clearTimeout(limit);
       process.off('message', listen);
     };
     const listen = (message: unknown): void => {
-      if (!isMessage(message) || message.kind !== 'metrics' || message.id !== id) return;
+      if (!isMessage(message) || message.kind !== kind || message.id !== question.id) return;
       settle();
-      resolve(message.text);
+      resolve(message as Message & { readonly kind: K });
     };
     const limit = setTimeout(() => {
       settle();
-      reject(new Error('the primary process did not answer with metrics'));
-    }, METRICS_PATIENCE_MS);
+      reject(new Error(`the primary process did not answer with ${kind}`));
+    }, patienceMs);
     process.on('message', listen);
-    tellPrimary({ kind: 'ask-metrics', id });
+    tellPrimary(question);
   });
 }
 
@@ -80,6 +106,8 @@ export interface WorkersOptions {
   readonly task: unknown;
   readonly log: Logger;
   readonly clock: Clock;
+  /** Answers a worker; must not reject. */
+  readonly onAsk?: (question: unknown) => Promise<unknown>;
 }
 
 /** The workers of a primary process. One that dies is replaced, later each time when it dies young. */
@@ -97,6 +125,12 @@ export class Workers {
   /** Resolves when every worker serves; rejects when one of them ends before that. */
   async start(): Promise<void> {
     await Promise.all(Array.from({ length: this.#options.count }, () => this.#fork()));
+  }
+
+  /** Reaches those that listen by {@link onNews}. Must survive JSON. */
+  tell(news: unknown): void {
+    for (const worker of Object.values(cluster.workers ?? {}))
+      if (worker?.isConnected() === true) worker.send({ kind: 'news', news } satisfies Message);
   }
 
   /** SIGTERM to all; resolves when they are gone. */
@@ -148,6 +182,12 @@ export class Workers {
   #answer(worker: Worker, message: unknown): void {
     if (!isMessage(message)) return;
     if (message.kind === 'ask-task') worker.send({ kind: 'task', task: this.#options.task } satisfies Message);
+    if (message.kind === 'ask') {
+      const { id, question } = message;
+      void this.#options.onAsk?.(question).then((answer) => {
+        if (worker.isConnected()) worker.send({ kind: 'answer', id, answer } satisfies Message);
+      });
+    }
     if (message.kind === 'ask-metrics') {
       const { id } = message;
       this.#aggregator.clusterMetrics().then(
