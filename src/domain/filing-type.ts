@@ -2,6 +2,7 @@ import type { PlainDate } from '../std/clock.ts';
 import type { Violation } from '../std/errors.ts';
 import type { Text } from '../std/text.ts';
 import type { Agency, FilingPayload, Period } from './filing.ts';
+import type { Prefill } from './prefill.ts';
 
 /** How a type's periods run. `event` types have the event's date twice and a reference. */
 export type PeriodKind = 'month' | 'quarter' | 'half-year' | 'year' | 'day' | 'event';
@@ -138,6 +139,11 @@ export interface OtherFiling {
   readonly reference?: string;
   /** The versions of the type that the rules read; absent: all of them. A filing of another version counts as not filed. */
   readonly versions?: readonly string[];
+  /**
+   * Not the filing but one element of a list in it: that which has the same `by` as the rule's `item`. Rules with `each`
+   * read its members as `others.<name>.<path in the element>`, and say nothing of an item that has no such element.
+   */
+  readonly element?: { readonly list: string; readonly by: readonly string[] };
 }
 
 /**
@@ -173,6 +179,8 @@ export interface FilingTypeVersion {
   readonly ruleSet: RuleSet;
   /** A whole valid payload. */
   readonly example: FilingPayload;
+  /** What a filing begins with; absent: the version says nothing of it. */
+  readonly prefill?: Prefill;
   /** Schema first; rules only when the schema holds, since a rule may rely on it. */
   check(payload: FilingPayload, figures?: Figures): Verdict;
   /**

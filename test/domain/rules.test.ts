@@ -120,6 +120,18 @@ describe('conditions', () => {
     ['lookup(t, s) == a / 2', [60, 0, 0, 'sale', [], [], { sale: 30, loan: 5 }], true],
     ['lookup(t, s) == 30', [0, 0, 0, 'toString', [], [], { sale: 30 }], 'fails'],
     ['month_of(s) == 7', [0, 0, 0, '2026-07-31'], true],
+    ['basis_points(a, b) == 617', [1_234_567, 5], true],
+    ['basis_points(a, b) == -1', [-1, 5_000], true],
+    ['per_mille(a, b) == 1', [1, 500], true],
+    ['per_mille(a, b) == 12346', [12_345_678, 1], true],
+    ['basis_points(a, b) > 0', [9007199254740991, 1000], true],
+    ['basis_points(a, b) > 0', [9007199254740991, 9007199254740991], 'fails'],
+    ['is_uscc(s)', [0, 0, 0, '91350100M000100Y43'], true],
+    ['is_uscc(s)', [0, 0, 0, '91350200M000000510'], false],
+    ['is_gtin(s)', [0, 0, 0, '6901234567892'], true],
+    ['is_gtin(s)', [0, 0, 0, '6901234567893'], false],
+    ['is_luhn(s)', [0, 0, 0, '6228480402564890018'], true],
+    ['is_luhn(s)', [0, 0, 0, '6228480402564890017'], false],
     ['a > 1', [9007199254740993n, 0, 0], true],
   ])('%s (%#)', (source, values, expected) => {
     expect(verdict(source, values)).toBe(expected);

@@ -243,7 +243,7 @@ class Compiler {
       return slot.name;
     }
     if (use.root === 'others' && this.#others !== undefined) {
-      const { slot, filing } = this.#others.slotFor(use, when);
+      const { slot, filing } = this.#others.slotFor(use, when, items?.node);
       reads.others.add(slot);
       // A rule that only asks whether a filing stands speaks of its absence; every other one has nothing to compare with.
       if (slot !== filing) reads.needed.add(filing);
@@ -261,7 +261,7 @@ class Compiler {
 
   #presenceSlot(use: PathUse, items: SlotTree | undefined, reads: Reads): Slot {
     if (use.root !== 'others' || this.#others === undefined) return this.#treeOf(use, items).slotFor(use, []);
-    const { slot, filing } = this.#others.slotFor(use, []);
+    const { slot, filing } = this.#others.slotFor(use, [], items?.node);
     reads.needed.add(filing);
     return slot;
   }

@@ -1,8 +1,11 @@
 import {
+  checkBankCard,
   checkForeignResidentId,
+  checkGtin13,
   checkPersonId,
   checkResidencePermit,
   checkResidentId,
+  checkUscc,
   personIdFacts,
 } from '../identifiers.ts';
 
@@ -135,6 +138,19 @@ const overStrings = (name: string, arity: number, result: Helper['result'], call
 
 export const HELPERS: readonly Helper[] = [
   overInts('round_half_up', 2, roundHalfUp, roundHalfUpExact),
+  // A rate in basis points (万分之一) or per mille (千分之一) of an amount, rounded half up in fen.
+  overInts(
+    'basis_points',
+    2,
+    (n: bigint, rate: bigint) => roundHalfUp(int64(n * rate), 10_000n),
+    (n: number, rate: number) => roundHalfUpExact(n * rate, 10_000),
+  ),
+  overInts(
+    'per_mille',
+    2,
+    (n: bigint, rate: bigint) => roundHalfUp(int64(n * rate), 1_000n),
+    (n: number, rate: number) => roundHalfUpExact(n * rate, 1_000),
+  ),
   overInts('abs', 1, (n: bigint) => int64(n < 0n ? -n : n), Math.abs),
   overInts('min', 2, (a: bigint, b: bigint) => (a < b ? a : b), Math.min),
   overInts('max', 2, (a: bigint, b: bigint) => (a > b ? a : b), Math.max),
@@ -162,4 +178,7 @@ export const HELPERS: readonly Helper[] = [
   overStrings('is_resident_id', 1, 'bool', (id: string) => checkResidentId(id).ok),
   overStrings('is_residence_permit', 1, 'bool', (id: string) => checkResidencePermit(id).ok),
   overStrings('is_foreign_resident_id', 1, 'bool', (id: string) => checkForeignResidentId(id).ok),
+  overStrings('is_uscc', 1, 'bool', (code: string) => checkUscc(code).ok),
+  overStrings('is_gtin', 1, 'bool', (code: string) => checkGtin13(code).ok),
+  overStrings('is_luhn', 1, 'bool', (number: string) => checkBankCard(number).ok),
 ];

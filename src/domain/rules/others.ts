@@ -1,9 +1,9 @@
 import type { FilingPayload } from '../filing.ts';
 import type { FilingTypeVersionMetadata, OtherFiling, RuleSum } from '../filing-type.ts';
-import type { SchemaNode } from '../schema-node.ts';
+import { childNode, resolveNode, type SchemaNode } from '../schema-node.ts';
 import { CelFault, type PathUse } from './cel.ts';
 import { addSlot, type Slot, SlotTree, type Variables } from './slots.ts';
-import { type CompiledSum, compileSums } from './sums.ts';
+import { type CompiledSum, compileSums, compositeKey } from './sums.ts';
 
 /** What must be known of a version of a type that other filings are compared with. */
 export interface OtherVersion {
@@ -29,6 +29,8 @@ export interface CompiledOther {
   readonly slots: readonly Slot[];
   /** Whether a filing follows a version that the rules were written for. */
   readonly isReadable: (payload: FilingPayload) => boolean;
+  /** Given when what is read is one element of this list, found for every item of a rule's own list. */
+  readonly element: { readonly segments: readonly string[]; readonly by: readonly string[] } | undefined;
 }
 
 interface Other {
@@ -60,17 +62,26 @@ export class OtherSlots {
   }
 
   /** The slot of a path, and that of the filing itself; both are the same for `has(others.<name>)`. */
-  slotFor(use: PathUse, guarded: readonly PathUse[]): { readonly slot: Slot; readonly filing: Slot } {
+  slotFor(
+    use: PathUse,
+    guarded: readonly PathUse[],
+    item: SchemaNode | undefined,
+  ): { readonly slot: Slot; readonly filing: Slot } {
     const [name = '', ...segments] = use.segments;
     const other = this.#other(name, use);
+    for (const member of other.definition.element?.by ?? []) {
+      if (item?.properties?.[member] === undefined)
+        throw new CelFault(`others.${name} is found by ${member}, which the rule's "each" does not have`, use.start);
+    }
     const { filing } = other;
     if (segments.length === 0) {
       if (!use.presenceOnly) throw new CelFault(`others.${name} is a filing: read a path of its data`, use.start);
       return { slot: filing, filing };
     }
     const root = `others.${name}`;
-    if (segments[0] === 'period') return { slot: this.#date(other, { ...use, root, segments }), filing };
-    if (segments[0] === 'sums') return { slot: this.#sum(other, { ...use, root, segments }), filing };
+    const isWhole = other.definition.element === undefined;
+    if (isWhole && segments[0] === 'period') return { slot: this.#date(other, { ...use, root, segments }), filing };
+    if (isWhole && segments[0] === 'sums') return { slot: this.#sum(other, { ...use, root, segments }), filing };
     const guards = guarded.flatMap((guard) =>
       guard.root === 'others' && guard.segments[0] === name
         ? { ...guard, root, segments: guard.segments.slice(1) }
@@ -94,6 +105,10 @@ export class OtherSlots {
         const version = versionNameOf(other.all, payload);
         return other.versions.some(({ metadata }) => metadata.version === version);
       },
+      element: other.definition.element && {
+        segments: other.definition.element.list.split('.'),
+        by: other.definition.element.by,
+      },
     }));
   }
 
@@ -111,10 +126,10 @@ export class OtherSlots {
     const other: Other = {
       definition,
       filing: addSlot(this.#all, 'bool', false),
-      tree: new SlotTree(newest.schema, newest.schema, this.#all),
+      tree: new SlotTree(newest.schema, readNode(newest.schema, definition, use), this.#all),
       older: versions.slice(0, -1).map(({ metadata, schema }) => ({
         version: metadata.version,
-        tree: new SlotTree(schema, schema, []),
+        tree: new SlotTree(schema, readNode(schema, definition, use), []),
       })),
       newest,
       versions,
@@ -169,6 +184,22 @@ export class OtherSlots {
   }
 }
 
+/** Where the paths begin: the whole data, or an element. */
+function readNode(root: SchemaNode, { element, period }: OtherFiling, use: PathUse): SchemaNode {
+  if (element === undefined) return root;
+  if (period === 'within') throw new CelFault('an element can be read of one filing only', use.start);
+  let node: SchemaNode | undefined = resolveNode(root, root);
+  for (const name of element.list.split('.')) node = node?.type === 'object' ? childNode(root, node, name) : undefined;
+  const items = node?.type === 'array' && node.items !== undefined ? resolveNode(root, node.items) : undefined;
+  const missing = element.by.find((member) => items?.properties?.[member] === undefined);
+  if (items === undefined || missing !== undefined)
+    throw new CelFault(
+      `${element.list} is no list${missing === undefined ? '' : ` whose elements have ${missing}`}`,
+      use.start,
+    );
+  return items;
+}
+
 function versionNameOf(versions: readonly OtherVersion[], { version, period }: FilingPayload): string | undefined {
   if (version !== undefined) return version;
   return versions.find(({ metadata: { from, to } }) => from <= period.to && (to === undefined || period.to <= to))
@@ -189,6 +220,29 @@ export function fillOther(other: CompiledOther, payloads: readonly FilingPayload
   }
   if (payloads.length === 1) other.tree.fill(first.data, variables);
   else fillTotals(other, payloads, variables);
+}
+
+/** Puts the element that goes with an item into the variables, if there is one. */
+export type ElementLookup = (item: unknown, variables: Variables) => void;
+
+/** Undefined when nothing can be found. Of elements with the same members, the first counts. */
+export function elementLookup(other: CompiledOther, payloads: readonly FilingPayload[]): ElementLookup | undefined {
+  const { element, filing, tree } = other;
+  const [payload] = payloads;
+  if (element === undefined || payload === undefined || !other.isReadable(payload)) return undefined;
+  let list = payload.data;
+  for (const segment of element.segments) list = (list as Readonly<Record<string, unknown>> | undefined)?.[segment];
+  const byKey = new Map<string, unknown>();
+  for (const candidate of Array.isArray(list) ? list : []) {
+    const key = compositeKey(candidate, element.by);
+    if (!byKey.has(key)) byKey.set(key, candidate);
+  }
+  return (item, variables) => {
+    const found = byKey.get(compositeKey(item, element.by));
+    if (found === undefined) return;
+    variables.set(filing, true);
+    tree.fill(found, variables);
+  };
 }
 
 function fillTotals(other: CompiledOther, payloads: readonly FilingPayload[], variables: Variables): void {

@@ -38,6 +38,7 @@ const names = {
   minItems: 1,
   uniqueItems: true,
 };
+const columnNames = { ...names, items: { type: 'string', pattern: '^[A-Za-z0-9]+$' } };
 const path = { type: 'string', minLength: 1 };
 const safeInteger = { type: 'integer', minimum: -Number.MAX_SAFE_INTEGER, maximum: Number.MAX_SAFE_INTEGER };
 
@@ -46,7 +47,7 @@ const validateRuleFile = newAjv().compile({
   properties: {
     extends: { type: 'string' },
     remove: { type: 'array', items: { type: 'string' } },
-    columns: { type: 'object', propertyNames: names.items, additionalProperties: text },
+    columns: { type: 'object', propertyNames: columnNames.items, additionalProperties: text },
     constants: {
       type: 'object',
       additionalProperties: {
@@ -70,7 +71,7 @@ const validateRuleFile = newAjv().compile({
       type: 'array',
       items: {
         type: 'object',
-        properties: { name: names.items, sum: path, count: path, distinct: path, by: names, columns: names },
+        properties: { name: names.items, sum: path, count: path, distinct: path, by: names, columns: columnNames },
         required: ['name'],
         dependentRequired: { by: ['distinct'] },
         oneOf: ['sum', 'count', 'distinct'].map((kind) => ({ properties: { [kind]: true }, required: [kind] })),
@@ -88,6 +89,12 @@ const validateRuleFile = newAjv().compile({
           period: { enum: ['previous', 'same', 'within', 'year-before'] },
           reference: path,
           versions: { type: 'array', items: path, minItems: 1, uniqueItems: true },
+          element: {
+            type: 'object',
+            properties: { list: path, by: names },
+            required: ['list', 'by'],
+            additionalProperties: false,
+          },
         },
         required: ['title', 'type'],
         oneOf: ['period', 'reference'].map((name) => ({ properties: { [name]: true }, required: [name] })),
@@ -122,7 +129,7 @@ const validateRuleFile = newAjv().compile({
           message: text,
           expression: { type: 'string', minLength: 1 },
           source: { type: 'string', minLength: 1 },
-          columns: names,
+          columns: columnNames,
           each: { type: 'string', pattern: '^/data/' },
           when: { type: 'array', items: path, minItems: 1 },
         },

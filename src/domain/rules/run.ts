@@ -2,7 +2,7 @@ import type { Violation } from '../../std/errors.ts';
 import type { FilingPayload } from '../filing.ts';
 import type { Figures, Verdict } from '../filing-type.ts';
 import type { CompiledList, CompiledRule, CompiledRules } from './compile.ts';
-import { fillOther } from './others.ts';
+import { type ElementLookup, elementLookup, fillOther } from './others.ts';
 import { Variables } from './slots.ts';
 
 /** No filer reads more, and no answer needs to be longer. */
@@ -26,9 +26,9 @@ export function ruleRunner(compiled: CompiledRules): RuleRunner {
     try {
       prepare(compiled, variables, payload);
       if (figures !== undefined) setFigures(compiled, variables, figures);
-      for (const other of compiled.others) fillOther(other, others?.get(other.name) ?? [], variables);
+      const lookups = compareWith(compiled, variables, others);
       for (const rule of compiled.rules) if (!holds(rule, variables, findings)) findings.add(rule.finding);
-      for (const list of compiled.lists) runList(list, payload.data, variables, findings);
+      for (const list of compiled.lists) runList(list, payload.data, variables, findings, lookups);
     } finally {
       variables.reset(0);
     }
@@ -56,13 +56,37 @@ function setFigures(compiled: CompiledRules, variables: Variables, figures: Figu
   }
 }
 
-function runList(list: CompiledList, data: unknown, variables: Variables, findings: Findings): void {
+function compareWith(
+  { others: compared }: CompiledRules,
+  variables: Variables,
+  others: ReadonlyMap<string, readonly FilingPayload[]> | undefined,
+): readonly ElementLookup[] {
+  if (compared.length === 0) return NO_LOOKUPS;
+  const lookups: ElementLookup[] = [];
+  for (const other of compared) {
+    const payloads = others?.get(other.name) ?? [];
+    if (other.element === undefined) fillOther(other, payloads, variables);
+    else lookups.push(...[elementLookup(other, payloads)].filter((lookup) => lookup !== undefined));
+  }
+  return lookups;
+}
+
+const NO_LOOKUPS: readonly ElementLookup[] = [];
+
+function runList(
+  list: CompiledList,
+  data: unknown,
+  variables: Variables,
+  findings: Findings,
+  lookups: readonly ElementLookup[],
+): void {
   let items = data;
   for (const segment of list.segments) items = (items as Readonly<Record<string, unknown>> | undefined)?.[segment];
   if (!Array.isArray(items)) return;
   const mark = variables.mark();
   for (let index = 0; index < items.length; index++) {
     list.tree.fill(items[index], variables);
+    for (const lookup of lookups) lookup(items[index], variables);
     for (const rule of list.rules) if (!holds(rule, variables, findings, index)) findings.add(rule.finding, index);
     variables.reset(mark);
   }

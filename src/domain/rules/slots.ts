@@ -30,14 +30,14 @@ const CEL_TYPES: Readonly<Record<string, CelType>> = { integer: 'int', string: '
  */
 export class SlotTree {
   readonly #root: SchemaNode;
-  readonly #node: SchemaNode;
+  readonly node: SchemaNode;
   readonly #all: Slot[];
   readonly #top: Branch = { key: '', value: undefined, presence: undefined, children: [] };
 
   /** @param all the slots of the version, of all trees: a slot's index is its place in it */
   constructor(root: SchemaNode, node: SchemaNode, all: Slot[]) {
     this.#root = root;
-    this.#node = resolveNode(root, node);
+    this.node = resolveNode(root, node);
     this.#all = all;
   }
 
@@ -62,7 +62,7 @@ export class SlotTree {
   }
 
   #find(use: PathUse): { node: SchemaNode; firstOptional: number | undefined } {
-    let node = this.#node;
+    let node = this.node;
     let firstOptional: number | undefined;
     for (const [depth, segment] of use.segments.entries()) {
       const child = node.type === 'array' ? undefined : childNode(this.#root, node, segment);

@@ -66,7 +66,7 @@ function computer(definition: RuleSum, steps: readonly string[]): CompiledSum['c
 }
 
 /** One text for several members. With the lengths in front, no two different lists of members have the same. */
-function compositeKey(value: unknown, members: readonly string[]): string {
+export function compositeKey(value: unknown, members: readonly string[]): string {
   let key = '';
   for (const member of members) {
     const text = String((value as Readonly<Record<string, unknown>>)[member]);
