@@ -1,6 +1,7 @@
 import type { Text } from '../std/text.ts';
 import { type Comparison, checkOthers, checkSupplement, comparisonOf } from './catalogue-comparisons.ts';
 import { checkExamples } from './catalogue-examples.ts';
+import { checkPrefill } from './catalogue-prefill.ts';
 import type { DataValidator } from './data-validator.ts';
 import type { FilingPayload } from './filing.ts';
 import type {
@@ -13,6 +14,8 @@ import type {
 import { filingType } from './filing-types.ts';
 import { type JsonDocument, JsonSyntaxError, parseJsonDocument } from './json-document.ts';
 import { mergePatch } from './merge-patch.ts';
+import type { Prefill } from './prefill.ts';
+import { readPrefill, resolvePrefill } from './prefill-file.ts';
 import { type CompiledRules, compileRules } from './rules/compile.ts';
 import type { OtherTypes, OtherVersion } from './rules/others.ts';
 import { extendedVersion, type LoadedRules, loadRules } from './rules/rule-file.ts';
@@ -144,7 +147,9 @@ class Loader {
             this.#examples(path),
             (file, line, message) => this.problem(file, line, message),
           );
-      if (example !== undefined) versions.set(built.metadata.version, { ...built, example });
+      if (example === undefined) continue;
+      versions.set(built.metadata.version, { ...built, example });
+      if (!this.#alreadyChecked) this.#checkPrefill(path, metadata, built);
     }
   }
 
@@ -173,10 +178,33 @@ class Loader {
     if (this.problems.length > before) return;
     const { origins: _, ...ruleSet } = rules;
     const comparison = comparisonOf(rules, () => this.#compileRules(path, version.version, compiled, this.#types));
-    const built = { metadata: version, schema, rules: rules.rules, ruleSet, check, compare: comparison.compare };
+    const prefill = this.#prefill(folder, version.version, schema);
+    const built = {
+      ...{ metadata: version, schema, rules: rules.rules, ruleSet, check, compare: comparison.compare },
+      ...(prefill === undefined ? {} : { prefill }),
+    };
     // Without its example yet: examples of other types may hold filings of this one.
     versions.set(version.version, built as FilingTypeVersion);
     this.#pending.push({ path, metadata, parts: compiled, built, comparison, versions });
+  }
+
+  /** `prefill.json`, which a version may have. */
+  #prefill(folder: string, version: string, schema: SchemaNode): Prefill | undefined {
+    const find = (name: string): JsonDocument | undefined => {
+      const file = `${folder}/${name}/prefill.json`;
+      return this.#files.has(file) ? this.#document(file) : undefined;
+    };
+    const document = find(version);
+    if (document === undefined) return undefined;
+    if (this.#alreadyChecked) return resolvePrefill(document, find);
+    return readPrefill(document, schema, find, this.#reporter(document));
+  }
+
+  #checkPrefill(path: string, metadata: FilingTypeMetadata, { prefill, ...version }: PendingVersion['built']): void {
+    const document = prefill === undefined ? undefined : this.#document(`${path}/prefill.json`);
+    if (prefill === undefined || document === undefined) return;
+    const examples = this.#examples(path).filter(({ file }) => file.startsWith(`${path}/examples/valid-`));
+    checkPrefill(metadata, version, prefill, examples, this.#reporter(document));
   }
 
   #check(path: string, version: string, parts: VersionParts): FilingTypeVersion['check'] {
