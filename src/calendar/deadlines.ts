@@ -2,7 +2,7 @@ import type { Period } from '../domain/filing.ts';
 import type { DeadlineRule } from '../domain/filing-type.ts';
 import { addDays, addMonths, lastDayOfMonth } from '../domain/period-kinds.ts';
 import { type PlainDate, shanghaiDate, shanghaiMidnight } from '../std/clock.ts';
-import { addWorkingDays, chinaCalendar, rollForward, type WorkCalendar } from './working-days.ts';
+import { addWorkingDays, rollForward, type WorkCalendar } from './working-days.ts';
 
 /** Until when a filing is in time. */
 export interface DueDate {
@@ -12,7 +12,8 @@ export interface DueDate {
   readonly estimated: boolean;
 }
 
-interface Deadline extends DueDate {
+/** Days end at midnight in Asia/Shanghai. */
+export interface Deadline extends DueDate {
   /** The first instant that is late, milliseconds since the epoch. */
   readonly lateFrom: number;
 }
@@ -55,23 +56,8 @@ const RULES: Computed = {
   none: () => undefined,
 };
 
-/** Deadlines that were asked for before, by rule and last day of the period; of the built-in calendar, which is fixed. */
-const known = new WeakMap<DeadlineRule, Map<PlainDate, Deadline | undefined>>();
-const MAX_KNOWN = 1_000;
-
-function deadline(rule: DeadlineRule, period: Period, calendar: WorkCalendar): Deadline | undefined {
-  if (calendar !== chinaCalendar) return computeDeadline(rule, period, calendar);
-  let ofRule = known.get(rule);
-  if (ofRule === undefined || ofRule.size >= MAX_KNOWN) {
-    ofRule = new Map();
-    known.set(rule, ofRule);
-  }
-  const found = ofRule.get(period.to) ?? computeDeadline(rule, period, calendar);
-  ofRule.set(period.to, found);
-  return found;
-}
-
-function computeDeadline(rule: DeadlineRule, period: Period, calendar: WorkCalendar): Deadline | undefined {
+/** Undefined when the rule is that nothing is late. Computed anew each time: who asks often keeps the answer. */
+export function deadline(rule: DeadlineRule, period: Period, calendar: WorkCalendar): Deadline | undefined {
   const compute = RULES[rule.rule] as (
     rule: DeadlineRule,
     period: Period,
@@ -80,25 +66,9 @@ function computeDeadline(rule: DeadlineRule, period: Period, calendar: WorkCalen
   return compute(rule, period, calendar);
 }
 
-/** The last day on which a filing for a period is in time; undefined when the type has no deadline. */
-export function dueDate(
-  rule: DeadlineRule,
-  period: Period,
-  calendar: WorkCalendar = chinaCalendar,
-): DueDate | undefined {
-  const found = deadline(rule, period, calendar);
-  return found === undefined ? undefined : { date: found.date, estimated: found.estimated };
-}
-
-/** Whether a filing that had arrived whole at an instant was late. Days end at midnight in Asia/Shanghai. */
-export function isLate(
-  rule: DeadlineRule,
-  period: Period,
-  receivedAtEpochMs: number,
-  calendar: WorkCalendar = chinaCalendar,
-): boolean {
-  const found = deadline(rule, period, calendar);
-  return found !== undefined && receivedAtEpochMs >= found.lateFrom;
+/** The deadline at the end of a day that somebody has named. */
+export function deadlineOn(date: PlainDate): Deadline {
+  return endOf(date, false);
 }
 
 /**

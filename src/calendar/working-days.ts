@@ -1,22 +1,23 @@
 import { addDays } from '../domain/period-kinds.ts';
 import type { PlainDate } from '../std/clock.ts';
-import { daysOf, HOLIDAY_YEARS, type HolidayYear } from './holidays.ts';
+import { daysOf, type HolidayYear, isWeekend } from './holidays.ts';
 
 /** Which days are worked in China. Dates are plain: no time zone has a say. */
 export interface WorkCalendar {
   isWorkingDay(date: PlainDate): boolean;
   /** A day off by the State Council's arrangement: not an ordinary weekend. */
   isHoliday(date: PlainDate): boolean;
-  /** False for a year without a notice: then working days are only Mondays to Fridays. */
+  /** False for a year whose notice is not known: without any, Mondays to Fridays are worked. */
   isVerified(year: number): boolean;
   /** The official end of the 征期 in a month (`YYYY-MM`), when the tax administration has published it. */
   officialTaxDue(month: string): PlainDate | undefined;
 }
 
+/** The calendar of some years, each of which is there once. */
 export function workCalendar(years: readonly HolidayYear[]): WorkCalendar {
   const off = new Set(years.flatMap(({ year, off: ranges }) => ranges.flatMap((range) => daysOf(year, range))));
   const work = new Set(years.flatMap(({ year, work: days }) => days.flatMap((day) => daysOf(year, day))));
-  const verified = new Set(years.map(({ year }) => year));
+  const verified = new Set(years.filter((each) => each.verified).map(({ year }) => year));
   const taxDue = new Map<string, PlainDate>(
     years.flatMap(({ year, taxDue: days }) =>
       (days ?? []).map((day) => [`${year}-${day.slice(0, 2)}`, `${year}-${day}`]),
@@ -28,14 +29,6 @@ export function workCalendar(years: readonly HolidayYear[]): WorkCalendar {
     isVerified: (year) => verified.has(year),
     officialTaxDue: (month) => taxDue.get(month),
   };
-}
-
-/** The shipped calendar. */
-export const chinaCalendar: WorkCalendar = workCalendar(HOLIDAY_YEARS);
-
-function isWeekend(date: PlainDate): boolean {
-  const day = new Date(`${date}T00:00:00Z`).getUTCDay();
-  return day === 0 || day === 6;
 }
 
 /** The date itself, or the first working day after it. */

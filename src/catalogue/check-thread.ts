@@ -1,5 +1,6 @@
 import { constants, platform, setPriority } from 'node:os';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import { readHolidayFiles } from '../calendar/holiday-files.ts';
 import { buildCatalogue, type Problem } from '../domain/catalogue.ts';
 
 /** Beyond this a check is stuck: it takes about five seconds of CPU. */
@@ -36,7 +37,7 @@ export function checkInThread(
 function runTask({ files }: Task): void {
   // On Linux this counts for the calling thread alone: filings come first.
   if (platform() === 'linux') setPriority(constants.priority.PRIORITY_LOW);
-  parentPort?.postMessage(buildCatalogue(files).problems ?? []);
+  parentPort?.postMessage([...(buildCatalogue(files).problems ?? []), ...readHolidayFiles(files).problems]);
 }
 
 if (!isMainThread && workerData?.kind === 'check-schemas') runTask(workerData as Task);

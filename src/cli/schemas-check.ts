@@ -1,3 +1,4 @@
+import { readHolidayFiles } from '../calendar/holiday-files.ts';
 import { buildCatalogue } from '../domain/catalogue.ts';
 import { readSchemaFiles, SCHEMAS_FOLDER, stampSchemas } from '../ops/schemas.ts';
 
@@ -8,9 +9,10 @@ import { readSchemaFiles, SCHEMAS_FOLDER, stampSchemas } from '../ops/schemas.ts
 async function main(folder: string, isStamping: boolean): Promise<number> {
   const files = await readSchemaFiles(folder);
   const catalogue = buildCatalogue(files);
-  for (const { file, line, message } of catalogue.problems ?? [])
+  const calendar = readHolidayFiles(files);
+  for (const { file, line, message } of [...(catalogue.problems ?? []), ...calendar.problems])
     console.error(`${folder}/${file}:${line}: ${message.en}`);
-  if (catalogue.catalogue === undefined) return 1;
+  if (catalogue.catalogue === undefined || calendar.problems.length > 0) return 1;
   if (isStamping) {
     await stampSchemas(files);
     return 0;
@@ -18,6 +20,10 @@ async function main(folder: string, isStamping: boolean): Promise<number> {
   for (const [type, { versions }] of catalogue.catalogue.types) {
     for (const [version, { rules }] of versions) console.log(`${type} ${version}: ${rules.length} rules`);
   }
+  for (const { year, verified, off, work } of calendar.years)
+    console.log(
+      `calendar ${year}${verified ? '' : ' (draft)'}: ${off.length} holidays, ${work.length} days worked in exchange`,
+    );
   return 0;
 }
 

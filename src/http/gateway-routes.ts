@@ -8,6 +8,7 @@ import { importRoutes } from './routes/import.ts';
 import { oauthRoutes } from './routes/oauth.ts';
 import { type OfficeDeps, officeRoutes } from './routes/offices.ts';
 import { partyRoutes } from './routes/parties.ts';
+import { type SettingsRouteDeps, settingsRoutes } from './routes/settings.ts';
 import { type SystemRouteDeps, systemRoutes } from './routes/system.ts';
 import { type WellKnownDeps, wellKnownRoutes } from './routes/well-known.ts';
 
@@ -17,6 +18,7 @@ export interface GatewayRouteDeps {
   readonly catalogue: CatalogueRouteDeps;
   readonly offices: OfficeDeps;
   readonly identity: IdentityContext;
+  readonly settings: SettingsRouteDeps;
   readonly oauth: IssueTokenContext;
   readonly wellKnown: WellKnownDeps;
   readonly system: SystemRouteDeps;
@@ -31,6 +33,7 @@ export function gatewayRoutes(deps: GatewayRouteDeps): readonly Route[] {
     ...officeRoutes(deps.offices),
     ...partyRoutes(deps.identity),
     ...importRoutes(deps.identity),
+    ...settingsRoutes(deps.settings),
     ...oauthRoutes(deps.oauth),
     ...wellKnownRoutes(deps.wellKnown),
     ...systemRoutes(deps.system),

@@ -15,7 +15,8 @@ export function isInForce(bounds: { readonly from: PlainDate; readonly to?: Plai
   return bounds.from <= date && (bounds.to === undefined || date <= bounds.to);
 }
 
-function matchesType(pattern: string, type: string): boolean {
+/** Whether a filing type is one that a pattern names. */
+export function matchesType(pattern: string, type: string): boolean {
   if (pattern === '*') return true;
   return pattern.endsWith('.*') ? type.startsWith(pattern.slice(0, -1)) : pattern === type;
 }

@@ -1,5 +1,4 @@
 import { createPublicKey } from 'node:crypto';
-import { dueDate, isLate } from '../../src/calendar/deadlines.ts';
 import { buildCatalogue } from '../../src/domain/catalogue.ts';
 import type { Agency } from '../../src/domain/filing.ts';
 import type { Catalogue } from '../../src/domain/filing-type.ts';
@@ -17,6 +16,7 @@ import { type Accepted, type IngestContext, submit } from '../../src/ingest/pipe
 import { Pool, type PoolOptions } from '../../src/ingest/pool.ts';
 import { readSchemaFiles } from '../../src/ops/schemas.ts';
 import type { Settings } from '../../src/settings/records.ts';
+import { settingsWith } from './calendar.ts';
 import { commitContext, createOffices } from './commit.ts';
 import type { TestDatabase } from './database.ts';
 import { newParty, type Payload, type SigningParty } from './filer.ts';
@@ -81,11 +81,7 @@ export interface TestIngest {
 }
 
 /** Nothing has been set: the deadlines of the types themselves, and no figures. */
-export const NO_SETTINGS: Settings = {
-  figures: () => undefined,
-  due: (type, _region, period) => dueDate(type.deadline, period),
-  isLate: (type, _region, period, receivedAtEpochMs) => isLate(type.deadline, period, receivedAtEpochMs),
-};
+export const NO_SETTINGS: Settings = settingsWith();
 
 const catalogues: Catalogue[] = [];
 

@@ -1,6 +1,6 @@
-import { type TSchema, Type } from 'typebox';
+import { Type } from 'typebox';
 import { addKey } from '../../identity/add-key.ts';
-import type { IdentityContext, Outcome } from '../../identity/change.ts';
+import type { IdentityContext } from '../../identity/change.ts';
 import { putMandate } from '../../identity/put-mandate.ts';
 import { putOffice } from '../../identity/put-office.ts';
 import { putParty } from '../../identity/put-party.ts';
@@ -32,7 +32,8 @@ import {
   RegistrationsBody,
   RevocationBody,
 } from '../identity-schemas.ts';
-import { type Caller, type ResponseDefinition, type Route, route } from '../route.ts';
+import { answer, json, putResponses } from '../resource-answers.ts';
+import { type Caller, type Route, route } from '../route.ts';
 
 type Deps = IdentityContext;
 
@@ -278,38 +279,4 @@ function viewer(caller: Caller): Viewer {
   return caller;
 }
 
-function json(description: string, schema: TSchema): ResponseDefinition {
-  return { description, media: { 'application/json': schema } };
-}
-
-function putResponses(schema: TSchema): Route['responses'] {
-  return { 200: json('It was there; as it is now.', schema), 201: json('Created.', schema) };
-}
-
 const keyPath = (key: { readonly kid: string }): string => `/v1/keys/${key.kid}`;
-
-/**
- * 201 or 200 with the resource. `pathMember`: the member of the verb's input that came from the path; findings in it point
- * there. `location`: where a POST has put it.
- */
-async function answer<R>(
-  outcome: Promise<Outcome<R>>,
-  pathMember: string,
-  location?: (resource: R) => string,
-): Promise<Response> {
-  const { created, resource } = await outcome.catch((error: unknown) => {
-    throw pointingIntoPath(error, pathMember);
-  });
-  return Response.json(resource, {
-    status: created ? 201 : 200,
-    headers: location === undefined ? {} : { Location: location(resource) },
-  });
-}
-
-function pointingIntoPath(error: unknown, pathMember: string): unknown {
-  if (!(error instanceof GatewayError) || error.details.errors === undefined) return error;
-  const errors = error.details.errors.map((violation) =>
-    violation.pointer === pathMember ? { ...violation, pointer: `/path${pathMember}` } : violation,
-  );
-  return new GatewayError(error.code, { ...error.details, errors });
-}
