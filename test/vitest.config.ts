@@ -5,8 +5,10 @@ export default defineConfig({
     root: new URL('..', import.meta.url).pathname,
     include: ['test/**/*.test.ts'],
     globalSetup: ['test/support/global-setup.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 60_000,
+    testTimeout: 60_000,
+    hookTimeout: 120_000,
+    // A condition is waited for, however busy the machine; what never comes fails all the same.
+    expect: { poll: { timeout: 20_000 } },
     // Two cores, one PostgreSQL: more files at once only wait for one another.
     maxWorkers: 2,
   },

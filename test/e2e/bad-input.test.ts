@@ -2,6 +2,7 @@ import { generateKeyPairSync } from 'node:crypto';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { readCpu } from '../../bench/cpu.ts';
 import { expectProblem, filingOf, receiptText } from '../support/expect.ts';
 import { lodging } from '../support/filer.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
@@ -35,18 +36,27 @@ afterAll(async () => {
   await gateway.remove();
 });
 
-/** 50 ms a MiB is promised; ten times that, at the best of three, so that a busy machine is no failure. */
+/**
+ * 50 ms a MiB is promised, on a quiet machine: ten times that, of the gateway's own CPU time, at the best of three. What
+ * others do on the machine has little say in that.
+ */
 async function inTime(bytes: number, request: () => Promise<Answer>): Promise<Answer> {
   const limitMs = 500 * Math.max(1, bytes / 1024 / 1024);
   let answer: Answer | undefined;
   let best = Number.POSITIVE_INFINITY;
   for (let attempt = 0; attempt < 3 && best > limitMs; attempt++) {
-    const since = performance.now();
+    const before = usedMs();
     answer = await request();
-    best = Math.min(best, performance.now() - since);
+    best = Math.min(best, usedMs() - before);
   }
   expect(best).toBeLessThan(limitMs);
   return answer as Answer;
+}
+
+/** CPU time of the gateway so far; where nothing tells it, the clock. */
+function usedMs(): number {
+  const used = readCpu(gateway.pid);
+  return used === undefined ? performance.now() : 1_000 * used.gateway;
 }
 
 function expectRefused(answer: Answer, statuses: readonly number[]): void {

@@ -112,8 +112,8 @@ describe('POST /v1/filings refuses', () => {
 
   test('a party beyond its limit: 429 with Retry-After, and nobody else', async () => {
     const agent = gateway.party('agent');
-    const answers = [];
-    for (let i = 0; i < 8; i++) answers.push(await submit(gateway, agent, lodging()));
+    // At once: however slow the machine, fewer seconds pass than would let all of them through.
+    const answers = await Promise.all(Array.from({ length: 60 }, () => submit(gateway, agent, lodging())));
     const refused = answers.filter((answer) => answer.status === 429);
     expect(refused.length).toBeGreaterThan(0);
     for (const answer of refused) {
@@ -139,22 +139,24 @@ test('every filing of an upload counts, in either form', async () => {
       .map((line) => (JSON.parse(line) as { status: number }).status);
   };
   const agent = gateway.party('agent');
-  const isBounded = (statuses: readonly number[]): void => {
-    expect(statuses.filter((status) => status === 201).length).toBeLessThan(12);
-    expect(statuses.filter((status) => status === 429).length).toBeGreaterThan(30);
+  const isBounded = async (body: string): Promise<void> => {
+    const since = performance.now();
+    const statuses = await upload(body);
+    // Five at once and one a second.
+    const most = 6 + (performance.now() - since) / 1_000;
+    expect(statuses.filter((status) => status === 201).length).toBeLessThanOrEqual(most);
+    expect(statuses.filter((status) => status === 429).length).toBeGreaterThanOrEqual(50 - most);
   };
-  isBounded(
-    await upload(
-      lines(50)
-        .map((line) => `"${agent.filing(gateway.issuer, line)}"`)
-        .join('\n'),
-    ),
+  await isBounded(
+    lines(50)
+      .map((line) => `"${agent.filing(gateway.issuer, line)}"`)
+      .join('\n'),
   );
   await new Promise((resolve) => setTimeout(resolve, 3_000));
   const payloads = lines(50);
   const leaves = payloads.map((line) => createHash('sha256').update(`\0${line}`).digest());
   const root = rootOfLeaves(leaves).toString('base64url');
-  isBounded(await upload([`"${agent.filing(gateway.issuer, { count: 50, root })}"`, ...payloads].join('\n')));
+  await isBounded([`"${agent.filing(gateway.issuer, { count: 50, root })}"`, ...payloads].join('\n'));
 });
 
 describe('all violations at once', () => {

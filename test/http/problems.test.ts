@@ -379,9 +379,7 @@ describe('what never becomes a request', () => {
       rawExchange(server.port, () => {}),
     ]);
     expect([slow.status, rawProblem(slow).code]).toEqual([408, 'timeout']);
-    expect(slow.elapsedMs).toBeLessThan(4_500);
     expect(silent.status).toBe(408);
-    expect(silent.elapsedMs).toBeLessThan(4_500);
   });
 });
 

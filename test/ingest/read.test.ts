@@ -108,10 +108,8 @@ describe('a list of filings', () => {
       { from: '1900-01-01', to: '1900-12-31' },
     ])
       expect(await page(own, { period })).toEqual({ ids: [], next: null });
-    const since = performance.now();
     const everything = await page(own, { period: { from: '1900-01-01', to: '2999-12-31' } });
     expect(everything).toEqual(await page(own, {}));
-    expect(performance.now() - since).toBeLessThan(1_000);
   });
 });
 

@@ -17,8 +17,9 @@ interface Running {
   stderr(): string;
 }
 
-async function start(workers: number, stopMs = 0): Promise<Running> {
-  const child = spawn(process.execPath, ['--import', 'tsx', program, String(workers), String(stopMs)], {
+async function start(workers: number, stopMs = 0, limitMs = 3_000): Promise<Running> {
+  const options = [workers, stopMs, limitMs].map(String);
+  const child = spawn(process.execPath, ['--import', 'tsx', program, ...options], {
     stdio: ['ignore', 'pipe', 'pipe'],
   });
   started.push(child);
@@ -36,13 +37,14 @@ async function start(workers: number, stopMs = 0): Promise<Running> {
   return { child, url: `http://127.0.0.1:${port}`, ended, stderr: () => stderr };
 }
 
+const PATIENCE = { timeout: 20_000 };
 const get = async (url: string): Promise<string> => (await fetch(url, { headers: { connection: 'close' } })).text();
 
 describe('a gateway that is told to stop', () => {
   test.each(['SIGTERM', 'SIGINT'] as const)('by %s answers what it has taken, and ends with 0', async (signal) => {
     const gateway = await start(0);
     const answer = get(`${gateway.url}/slow`);
-    await sleep(150);
+    await expect.poll(gateway.stderr, PATIENCE).toContain('a slow request');
     gateway.child.kill(signal);
     expect(await answer).toContain('alone');
     expect(await gateway.ended).toBe(0);
@@ -57,15 +59,13 @@ describe('a gateway that is told to stop', () => {
   });
 
   test('takes two signals at once for one, and a later one as the order to end now', async () => {
-    const gateway = await start(0, 60_000);
-    const began = performance.now();
+    const gateway = await start(0, 600_000, 600_000);
     gateway.child.kill('SIGINT');
     gateway.child.kill('SIGTERM');
-    await sleep(1_300);
+    await sleep(3_000);
     expect(gateway.child.exitCode).toBeNull();
     gateway.child.kill('SIGINT');
     expect(await gateway.ended).toBe(1);
-    expect(performance.now() - began).toBeLessThan(2_500);
   });
 
   test('by an error that nothing handled stops too, with 1, and does not log its message', async () => {
@@ -85,8 +85,13 @@ describe('several workers', () => {
 
   test('share one port; one that is killed is replaced; all stop with the primary', async () => {
     const gateway = await start(2);
-    const before = await pids(gateway.url);
-    expect(before.size).toBe(2);
+    let before = new Set<string>();
+    await expect
+      .poll(async () => {
+        before = await pids(gateway.url);
+        return before.size;
+      }, PATIENCE)
+      .toBe(2);
     const victim = Number([...before][0]?.split(' ')[2]);
     process.kill(victim, 'SIGKILL');
     let now = before;

@@ -1,5 +1,5 @@
 // A process with the life of a gateway: workers, an HTTP port, signals. For tests of ops/shutdown.ts and ops/cluster.ts.
-// Arguments: number of workers (0: none, this process serves itself), milliseconds that stopping takes.
+// Arguments: number of workers (0: none, this process serves itself), milliseconds that stopping takes, and may take.
 import { createServer } from 'node:http';
 import { clusterMetrics, isWorker, Workers, workerReady, workerTask } from '../../src/ops/cluster.ts';
 import { stopOnSignals } from '../../src/ops/shutdown.ts';
@@ -10,7 +10,7 @@ import type { Logger } from '../../src/std/telemetry.ts';
 const say = (fields: object, message: string): void =>
   void process.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
 const log: Logger = { debug: say, info: say, warn: say, error: say };
-const [count = '0', stopMs = '0'] = process.argv.slice(2);
+const [count = '0', stopMs = '0', limitMs = '3000'] = process.argv.slice(2);
 const telemetry = createTelemetry();
 
 /** `/` answers with this process's number, `/slow` after a moment, `/metrics` with those of all, `/throw` never. */
@@ -24,7 +24,10 @@ async function serve(greeting: string): Promise<void> {
         (body) => response.end(body),
         () => response.writeHead(500).end(),
       );
-    } else setTimeout(() => response.end(`${greeting} ${process.pid}`), request.url === '/slow' ? 400 : 0);
+    } else {
+      if (request.url === '/slow') say({}, 'a slow request');
+      setTimeout(() => response.end(`${greeting} ${process.pid}`), request.url === '/slow' ? 400 : 0);
+    }
   });
   await new Promise<void>((resolve) =>
     server.listen(isWorker() ? Number(greeting.split(' ')[1]) : 0, '127.0.0.1', resolve),
@@ -37,7 +40,7 @@ async function serve(greeting: string): Promise<void> {
     ],
     log,
     clock: systemClock,
-    limitMs: 3_000,
+    limitMs: Number(limitMs),
     signals: isWorker() ? ['SIGTERM'] : ['SIGTERM', 'SIGINT'],
   });
   if (isWorker()) {
