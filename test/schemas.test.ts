@@ -35,6 +35,18 @@ function example(path: string): FilingPayload {
   return JSON.parse(files.get(path) ?? 'null') as FilingPayload;
 }
 
+interface WholeExample {
+  readonly filing: FilingPayload;
+  readonly others?: Readonly<Record<string, readonly FilingPayload[]>>;
+  readonly figures?: Readonly<Record<string, number>>;
+}
+
+/** A filing alone, or one with what its rules look at beside it. */
+function wholeExample(path: string): WholeExample {
+  const value = JSON.parse(files.get(path) ?? 'null') as FilingPayload | WholeExample;
+  return 'filing' in value ? value : { filing: value };
+}
+
 /** The line, from 1, on which a text stands in a file. */
 function lineOf(path: string, text: string): number {
   const lines = (files.get(path) ?? '').split('\n');
@@ -53,15 +65,21 @@ describe('the shipped types', () => {
       expect(metadata).toMatchObject({ status: 'modelled', source: expect.stringMatching(/domain\.md/) });
   });
 
-  test.each([...files.keys()].filter((path) => /\/(valid|invalid)-/.test(path)))(
+  test.each([...files.keys()].filter((path) => /\/(valid|compared|invalid)-/.test(path)))(
     '%s has the verdict of its name',
     (path) => {
-      const payload = example(path);
-      expect(checkEnvelope(payload).errors).toBeUndefined();
+      const { filing, others = {}, figures = {} } = wholeExample(path);
+      expect(checkEnvelope(filing).errors).toBeUndefined();
       const [, folder = '', name = ''] = /\/([^/]+)\/examples\/(.+)\.json$/.exec(path) ?? [];
-      const verdict = versionOf(payload.type, folder).check(payload);
-      const rules = new Set([...verdict.errors, ...verdict.warnings].map((finding) => finding.rule));
-      expect([...rules]).toEqual(name.startsWith('valid-') ? [] : [name.slice('invalid-'.length)]);
+      const version = versionOf(filing.type, folder);
+      const figure = (wanted: string) => figures[wanted];
+      const { errors, warnings } = version.check(filing, figure);
+      const compared = version.compare(filing, new Map(Object.entries(others)), figure);
+      const absent = Object.keys(others).length === 0 ? /has\(others\.\w+\)/ : /^$/;
+      const asking = new Set(version.rules.filter(({ expression }) => absent.test(expression)).map(({ id }) => id));
+      const found = [...errors, ...warnings, ...compared].map((finding) => finding.rule ?? '');
+      const rules = new Set(found.filter((rule) => !asking.has(rule)));
+      expect([...rules]).toEqual(/^(?:valid|compared)-/.test(name) ? [] : [name.slice('invalid-'.length)]);
     },
   );
 
