@@ -15,7 +15,7 @@ import { filingType } from './filing-types.ts';
 import { type JsonDocument, JsonSyntaxError, parseJsonDocument } from './json-document.ts';
 import { mergePatch } from './merge-patch.ts';
 import type { Prefill } from './prefill.ts';
-import { readPrefill, resolvePrefill } from './prefill-file.ts';
+import { checkAmountPaths, readPrefill, resolvePrefill } from './prefill-file.ts';
 import { type CompiledRules, compileRules } from './rules/compile.ts';
 import type { OtherTypes, OtherVersion } from './rules/others.ts';
 import { extendedVersion, type LoadedRules, loadRules } from './rules/rule-file.ts';
@@ -120,6 +120,8 @@ class Loader {
       if (!isUrgentPath(urgent as string, schema))
         this.problem(document.file, document.lineOf('/urgent'), `${urgent} is no true or false in version ${version}`);
     }
+    for (const [version, { schema }] of parts)
+      checkAmountPaths(metadata.amountDue ?? [], version, schema, this.#reporter(document));
     for (const [version, { schema }] of parts) checkSupplement(metadata, version, schema, this.#reporter(document));
     this.#types.set(
       metadata.type,

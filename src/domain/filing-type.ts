@@ -36,6 +36,13 @@ export interface FilingTypeMetadata {
    * acceptance, `refusal` before it. Absent: nothing.
    */
   readonly earlierPeriod?: 'warning' | 'refusal';
+  /**
+   * What is owed, each with the kinds of period that may be filed in its place. Absent: the first of `periods`, or any
+   * other of them. Event types owe nothing before there is an event.
+   */
+  readonly obliged?: readonly ObligedPeriod[];
+  /** Paths in `data` of what is payable with the filing; what they come to, if it is more than 0, is the amount due. */
+  readonly amountDue?: readonly string[];
   /** Path in `data` of a boolean: true puts the filing first in what offices are told. */
   readonly urgent?: string;
   /** The notice (公告) or law that the form follows. */
@@ -44,6 +51,14 @@ export interface FilingTypeMetadata {
   readonly status: 'modelled' | 'official';
   readonly source?: string;
   readonly versions: readonly FilingTypeVersionMetadata[];
+}
+
+export interface ObligedPeriod {
+  readonly period: PeriodKind;
+  /** The filer may file by these instead: by month what is due by quarter. */
+  readonly or?: readonly PeriodKind[];
+  /** False: only when there is something to file. */
+  readonly required?: boolean;
 }
 
 /** What may follow an original. A correction replaces it whole; a voiding withdraws it. */

@@ -135,6 +135,15 @@ function checkPaths(prefill: Prefill, schema: SchemaNode, report: Report): void 
   }
 }
 
+/** The paths of what is payable must be amounts in every version. */
+export function checkAmountPaths(texts: readonly string[], version: string, schema: SchemaNode, report: Report): void {
+  for (const [i, text] of texts.entries()) {
+    const found = nodesAt(schema, schema, pathSegments(text));
+    if (found.length === 0 || found.some((node) => node.type !== 'integer'))
+      report(`/amountDue/${i}`, `${text} is no amount in version ${version}`);
+  }
+}
+
 type MustExist = (text: string, at: string, root?: SchemaNode, node?: SchemaNode) => void;
 
 function checkRule(rule: CarryRule, at: string, schema: SchemaNode, mustExist: MustExist, report: Report): void {

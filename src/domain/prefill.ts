@@ -109,6 +109,12 @@ export function zeroObstacle(
   return paths.length === 0 ? undefined : { paths };
 }
 
+/** What the paths of a form come to together; what is absent counts as 0. */
+export function sumAt(data: unknown, paths: readonly string[]): number {
+  const found = paths.flatMap((path) => [...valuesAt(data, pathSegments(path))]);
+  return found.reduce((sum, { value }) => sum + (typeof value === 'number' ? value : 0), 0);
+}
+
 export function pathSegments(path: string): string[] {
   return path.split('.');
 }

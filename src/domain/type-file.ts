@@ -66,6 +66,21 @@ const validate = newAjv().compile({
       required: ['correction', 'void'],
       additionalProperties: false,
     },
+    obliged: {
+      type: 'array',
+      minItems: 1,
+      items: {
+        type: 'object',
+        properties: {
+          period: { enum: PERIODS },
+          or: { type: 'array', items: { enum: PERIODS }, minItems: 1, uniqueItems: true },
+          required: { type: 'boolean' },
+        },
+        required: ['period'],
+        additionalProperties: false,
+      },
+    },
+    amountDue: { type: 'array', items: { type: 'string', minLength: 1 }, minItems: 1, uniqueItems: true },
     earlierPeriod: { enum: ['warning', 'refusal'] },
     urgent: { type: 'string', minLength: 1 },
     notice: text,
@@ -115,6 +130,7 @@ export function readTypeFile(document: JsonDocument, report: Report): FilingType
   if (metadata.periods.includes('event') && metadata.periods.length > 1)
     report('/periods', 'an event type has no other periods');
   checkDeadline(metadata, report);
+  checkObliged(metadata, report);
   checkVersions(metadata.versions, report);
   return metadata;
 }
@@ -124,6 +140,18 @@ function checkDeadline({ deadline, periods }: FilingTypeMetadata, report: Report
   const given = [deadline.hours, deadline.days, deadline.workingDays].filter((value) => value !== undefined);
   if (given.length !== 1) report('/deadline', 'exactly one of hours, days and workingDays');
   if (!periods.includes('event')) report('/deadline', 'after-event is for event types');
+}
+
+function checkObliged({ obliged = [], periods }: FilingTypeMetadata, report: Report): void {
+  const seen = new Set<string>();
+  for (const [i, { period, or = [] }] of obliged.entries()) {
+    for (const kind of [period, ...or]) {
+      if (!periods.includes(kind)) report(`/obliged/${i}`, `the type has no period ${kind}`);
+      if (kind === 'event') report(`/obliged/${i}`, 'nobody owes an event');
+      if (seen.has(kind)) report(`/obliged/${i}`, `${kind} is there twice`);
+      seen.add(kind);
+    }
+  }
 }
 
 function checkVersions(versions: readonly FilingTypeVersionMetadata[], report: Report): void {
