@@ -1,10 +1,12 @@
-import { execFileSync, fork } from 'node:child_process';
+import { fork } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { type Jwk, ShenbaoClient } from '../src/client/client.ts';
 import { verifyCost } from './calibrate.ts';
 import { type CheckResult, checkRun } from './check.ts';
+import type { OnProgress } from './command.ts';
+import { commitName } from './commit-name.ts';
 import { type CorpusOptions, importLines, MONTHS_MAX, officeOf } from './corpus.ts';
 import { type CpuTimes, peakMemory, readCpu } from './cpu.ts';
 import { BENCH_ISSUER, type BenchGateway, startGateway } from './gateway.ts';
@@ -50,9 +52,6 @@ export interface SingleResult {
   readonly check: CheckResult;
   readonly hot?: readonly HotFunction[];
 }
-
-/** Told what is being done; `share` of the whole, 0 to 1, when that is known. */
-export type OnProgress = (text: string, share?: number) => void;
 
 /** Where the last profile stays, to be looked at with Chrome's DevTools. */
 export const PROFILES = fileURLToPath(new URL('../.cache/bench/profile/', import.meta.url));
@@ -190,17 +189,6 @@ function cpuFigures(
 
 function exhausted(check: CheckResult): CheckResult {
   return { ...check, ok: false, faults: [...check.faults, 'filings ran out before the time was over'] };
-}
-
-function commitName(): string {
-  try {
-    const git = (...args: string[]): string =>
-      execFileSync('git', args, { encoding: 'utf8', cwd: import.meta.dirname });
-    const changed = git('status', '--porcelain', '--', '../src').trim() !== '';
-    return `${git('rev-parse', '--short=10', 'HEAD').trim()}${changed ? '-changed' : ''}`;
-  } catch {
-    return 'unknown';
-  }
 }
 
 /** The load generator, seen from outside. */

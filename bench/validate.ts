@@ -1,0 +1,121 @@
+import os from 'node:os';
+import { table } from '../src/cli/text.ts';
+import { buildCatalogue } from '../src/domain/catalogue.ts';
+import { readSchemaFiles } from '../src/ops/schemas.ts';
+import { commitName } from './commit-name.ts';
+import { FULL_RETURN, validateCases, WITHHELD } from './validate/cases.ts';
+import {
+  type Cost,
+  type Measured,
+  type MeasureOptions,
+  measure,
+  REFERENCE_VERIFY_US,
+  type Weighed,
+} from './validate/measure.ts';
+
+export interface ValidateOptions extends MeasureOptions {
+  /** Persons of the long lists. */
+  readonly lines: number;
+}
+
+export interface ValidateResult extends Measured {
+  readonly bench: 'validate';
+  readonly commit: string;
+  readonly at: string;
+  readonly machine: {
+    readonly cores: number;
+    readonly cpu: string;
+    readonly node: string;
+    readonly loadBefore: number;
+  };
+  readonly options: ValidateOptions;
+}
+
+/** CPU that the validation of a filing's content costs, for every type and version. Needs no gateway and no database. */
+export async function benchValidate(
+  options: ValidateOptions,
+  onProgress: (text: string, share?: number) => void,
+): Promise<ValidateResult> {
+  const loadBefore = os.loadavg()[0] ?? 0;
+  onProgress('reading the filing types');
+  const files = await readSchemaFiles();
+  const { catalogue, problems } = buildCatalogue(files, { alreadyChecked: true });
+  if (catalogue === undefined) throw new Error(`the filing types do not load: ${JSON.stringify(problems)}`);
+  const cases = validateCases(catalogue, files, options);
+  onProgress('warming up');
+  const measured = measure(cases, options, (share) => onProgress('weighing', share));
+  return {
+    bench: 'validate',
+    commit: commitName(),
+    at: new Date().toISOString(),
+    machine: { cores: os.availableParallelism(), cpu: os.cpus()[0]?.model ?? '', node: process.version, loadBefore },
+    options,
+    ...measured,
+  };
+}
+
+/** From the goals of the project, for a machine on which an ES256 verification takes 67 µs. */
+const GOALS = [
+  { name: 'a full VAT return, all rules', filing: FULL_RETURN, linesOfGoal: 1, goalUs: 25 },
+  { name: '10,000 lines of income tax', filing: WITHHELD, linesOfGoal: 10_000, goalUs: 100_000 },
+] as const;
+
+export function validateReport(result: ValidateResult): string[] {
+  const { machine, verifyUs } = result;
+  const rows = result.cases.map(({ type, version, filing, bytes, costs }) => [
+    type,
+    version,
+    filing,
+    right(String(bytes), 8),
+    ...costCells(costs.parse),
+    ...costCells(costs.check),
+    ...costCells(costs.compare),
+  ]);
+  const names = ['type', 'version', 'filing', right('bytes', 8)];
+  const columns = ['parse', 'check', 'compare'].flatMap((step) => [
+    right(`${step} µs`, 10),
+    'spread',
+    right('scaled', 9),
+  ]);
+  return [
+    ...table([[...names, ...columns], ...rows]).map((line) => line.trimEnd()),
+    '',
+    'parse: strict JSON and envelope; check: schema and rules; compare: rules on other filings. CPU of one run, median of',
+    `${result.roundsDone} alternating rounds. Scaled: where crypto.verify takes ${REFERENCE_VERIFY_US} µs, which the goals are written for.`,
+    '',
+    ...table(GOALS.flatMap((goal) => goalRow(goal, result))),
+    '',
+    ...table([
+      ['machine', `${machine.cores} cores, ${machine.cpu}, Node ${machine.node}, load before ${machine.loadBefore}`],
+      ['crypto.verify', `${figure(verifyUs.median)} µs, ${spreadText(verifyUs)} (ES256, one thread, once a round)`],
+      ['commit', result.commit],
+    ]),
+  ];
+}
+
+function goalRow({ name, filing, linesOfGoal, goalUs }: (typeof GOALS)[number], { cases, options }: ValidateResult) {
+  const cost = cases.find((one: Weighed) => one.filing.endsWith(filing))?.costs.check;
+  // A goal for 10,000 lines is not met by fewer.
+  if (cost === undefined || options.lines < linesOfGoal) return [];
+  const verdict = cost.scaled <= goalUs ? 'met' : 'missed';
+  return [
+    [name, `${figure(cost.median)} µs here`, `${figure(cost.scaled)} µs scaled`, `goal ${goalUs} µs: ${verdict}`],
+  ];
+}
+
+function costCells(cost: Cost | undefined): string[] {
+  if (cost === undefined) return ['', '', ''];
+  return [right(figure(cost.median), 10), spreadText(cost), right(figure(cost.scaled), 9)];
+}
+
+function spreadText({ least, most }: Omit<Cost, 'scaled'>): string {
+  return `${figure(least)}-${figure(most)}`;
+}
+
+function figure(us: number): string {
+  return us < 100 ? us.toFixed(1) : us.toFixed(0);
+}
+
+function right(text: string, width: number): string {
+  return text.padStart(width);
+}

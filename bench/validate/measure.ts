@@ -1,0 +1,114 @@
+import { verifyCost } from '../calibrate.ts';
+import type { Step, ValidateCase } from './cases.ts';
+
+/** What the goals are written for: CPU microseconds of one ES256 verification on a quiet machine of this kind. */
+export const REFERENCE_VERIFY_US = 67;
+
+/** CPU microseconds of one run of a step. */
+export interface Cost {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+  /** Median of what it would be where one ES256 verification takes {@link REFERENCE_VERIFY_US}. */
+  readonly scaled: number;
+}
+
+export interface Weighed extends Omit<ValidateCase, 'steps'> {
+  readonly costs: Readonly<Partial<Record<Step, Cost>>>;
+}
+
+export interface MeasureOptions {
+  /** Rounds at most; fewer when the time is over. */
+  readonly rounds: number;
+  /** After which no further round begins. */
+  readonly seconds: number;
+}
+
+export interface Measured {
+  readonly cases: readonly Weighed[];
+  readonly roundsDone: number;
+  readonly verifyUs: Omit<Cost, 'scaled'>;
+}
+
+interface Weighing {
+  readonly name: Step;
+  readonly run: () => void;
+  readonly samples: number[];
+  readonly scaled: number[];
+  /** Runs in one sample. */
+  count: number;
+}
+
+/** Samples as long as this are spent on warming a step up. */
+const WARM_UP_SAMPLES = 4;
+
+/**
+ * Weighs every step of every case in turn, several rounds of it, each after one calibration: what else the machine does
+ * falls on all of them alike. CPU is of the whole process, so garbage collection is in it.
+ */
+export function measure(
+  cases: readonly ValidateCase[],
+  { rounds, seconds }: MeasureOptions,
+  onProgress: (share: number) => void,
+): Measured {
+  const weighings = cases.map(({ steps }) =>
+    (Object.keys(steps) as Step[]).map(
+      (name): Weighing => ({ name, run: steps[name] as () => void, samples: [], scaled: [], count: 1 }),
+    ),
+  );
+  const all = weighings.flat();
+  const endMs = performance.now() + seconds * 1_000;
+  const sampleUs = (seconds * 1e6) / (all.length * (rounds + WARM_UP_SAMPLES));
+  for (const weighing of all) warmUp(weighing, sampleUs);
+  const verifyUs: number[] = [];
+  for (let round = 0; round < rounds && (round === 0 || performance.now() < endMs); round++) {
+    const verify = verifyCost();
+    verifyUs.push(verify);
+    for (const weighing of all) {
+      const cost = sample(weighing);
+      weighing.samples.push(cost);
+      weighing.scaled.push((cost * REFERENCE_VERIFY_US) / verify);
+    }
+    onProgress((round + 1) / rounds);
+  }
+  return {
+    cases: cases.map(({ steps: _, ...facts }, i) => ({
+      ...facts,
+      costs: Object.fromEntries(
+        (weighings[i] ?? []).map(({ name, samples, scaled }) => [name, { ...spread(samples), scaled: median(scaled) }]),
+      ),
+    })),
+    roundsDone: verifyUs.length,
+    verifyUs: spread(verifyUs),
+  };
+}
+
+/** Until the code is compiled, and to learn how many runs make a sample. */
+function warmUp(weighing: Weighing, sampleUs: number): void {
+  const endMs = performance.now() + (sampleUs * WARM_UP_SAMPLES) / 1_000;
+  let cost = sample(weighing);
+  while (performance.now() < endMs) {
+    weighing.count = Math.max(1, Math.floor(sampleUs / 4 / cost));
+    cost = sample(weighing);
+  }
+  weighing.count = Math.max(1, Math.round(sampleUs / cost));
+}
+
+function sample({ run, count }: Weighing): number {
+  const before = process.cpuUsage();
+  for (let i = 0; i < count; i++) run();
+  const { user, system } = process.cpuUsage(before);
+  // One run may be too short for the clock.
+  return Math.max((user + system) / count, 0.001);
+}
+
+function spread(samples: readonly number[]): Omit<Cost, 'scaled'> {
+  return { median: median(samples), least: Math.min(...samples), most: Math.max(...samples) };
+}
+
+function median(samples: readonly number[]): number {
+  const sorted = [...samples].sort((a, b) => a - b);
+  const middle = sorted.length >> 1;
+  const [low = 0, high = 0] = [sorted[sorted.length % 2 === 0 ? middle - 1 : middle], sorted[middle]];
+  return (low + high) / 2;
+}
