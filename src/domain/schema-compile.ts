@@ -3,7 +3,7 @@ import { RE2JS } from 're2js';
 import { compileValidator, type DataValidator } from './data-validator.ts';
 import { FORMATS } from './formats.ts';
 import { escapePointer, valueAt } from './json-document.ts';
-import { resolveNode, type SchemaNode } from './schema-node.ts';
+import { isNumbering, resolveNode, type SchemaNode } from './schema-node.ts';
 
 /** Adds a finding about the value at a pointer of the file in hand. */
 export type Report = (pointer: string, message: string) => void;
@@ -18,7 +18,7 @@ function linearRegExp(pattern: string, flags: string): { test(text: string): boo
 }
 const regExp = Object.assign(linearRegExp, { code: 'linearRegExp' });
 
-const KEYWORDS = ['x-title-en', 'x-line', 'x-unit', 'x-dash'];
+const KEYWORDS = ['x-title-en', 'x-line', 'x-lines', 'x-unit', 'x-dash'];
 
 export function newAjv(): Ajv2020 {
   const ajv = new Ajv2020({ strict: true, allErrors: true, validateFormats: true, code: { regExp } });
@@ -83,6 +83,11 @@ function lint(root: SchemaNode, report: Report): void {
     lintReference(root, node, pointer, report);
     for (const keyword of Object.keys(node))
       if (!KNOWN.has(keyword)) report(`${pointer}/${escapePointer(keyword)}`, `keyword ${keyword} is not known here`);
+    if (node['x-lines'] !== undefined && !isNumbering(node['x-lines']))
+      report(
+        `${pointer}/x-lines`,
+        'x-lines is { "as": "line", "row" or "column", "of": { "zh", "en" } }, each optional',
+      );
     lintBounds(node, pointer, report);
     lintProperties(root, node, pointer, report);
     if (typeof node.pattern === 'string') {

@@ -19,6 +19,7 @@ const TYPES: Readonly<Record<string, Text>> = {
 const UNITS: Readonly<Record<string, Text>> = {
   fen: { zh: '（单位：分）', en: ' (in fen)' },
   'basis-points': { zh: '（单位：万分之一）', en: ' (in basis points)' },
+  'per-100000': { zh: '（单位：十万分之一）', en: ' (in hundred-thousandths)' },
 };
 
 const amount = (params: Readonly<Record<string, unknown>>, place: Place): Text => {
@@ -67,10 +68,13 @@ const SENTENCES: Readonly<Record<string, Sentence>> = {
   const: (params) => ({ zh: `只能是 ${params.allowedValue}`, en: `must be ${params.allowedValue}` }),
   minItems: (params) => ({ zh: `至少 ${params.limit} 行`, en: `must have at least ${params.limit} rows` }),
   maxItems: (params) => ({ zh: `至多 ${params.limit} 行`, en: `must have at most ${params.limit} rows` }),
-  uniqueItems: () => ({ zh: '有重复的行', en: 'has a row twice' }),
+  uniqueItems: () => ({ zh: '有重复的行', en: 'has the same row twice' }),
   minProperties: (params) => ({ zh: `至少填写 ${params.limit} 项`, en: `must have at least ${params.limit} entries` }),
   maxProperties: (params) => ({ zh: `至多填写 ${params.limit} 项`, en: `must have at most ${params.limit} entries` }),
-  dependentRequired: () => ({ zh: '与已填写的项目有关联，必填', en: 'is required by another field that is filled in' }),
+  dependentRequired: () => ({
+    zh: '必填：已填写与它配套的项目',
+    en: 'is required with another field that is filled in',
+  }),
   not: (_, place) =>
     place.node?.['x-dash'] === true
       ? { zh: '在表上印为“—”，不得填写', en: 'is printed "—" on the form and must be absent' }

@@ -4,7 +4,8 @@ import { escapePointer, valueAt } from './json-document.ts';
 /**
  * A JSON Schema 2020-12 as the catalogue uses it. Beyond the standard: `title` is Chinese, `x-title-en` English (every
  * property has both), `x-line` is the form's own line (栏次), `x-unit` the unit of a number (`fen`, `basis-points`), and
- * `x-dash` marks a cell that is printed "—" on the form and must be absent.
+ * `x-dash` marks a cell that is printed "—" on the form and must be absent. `x-lines` says how the form numbers what is
+ * within: see `Numbering`.
  */
 export interface SchemaNode {
   readonly $ref?: string;
@@ -15,11 +16,35 @@ export interface SchemaNode {
   readonly 'x-line'?: string;
   readonly 'x-unit'?: string;
   readonly 'x-dash'?: boolean;
+  readonly 'x-lines'?: Numbering;
   readonly properties?: Readonly<Record<string, SchemaNode | boolean>>;
   readonly required?: readonly string[];
   readonly items?: SchemaNode;
   readonly default?: unknown;
   readonly [keyword: string]: unknown;
+}
+
+/** How a form, or one of its schedules, numbers its places; within it unless a part of it has its own. */
+export interface Numbering {
+  /** What the numbers count: 栏 unless it is said. */
+  readonly as?: keyof typeof NUMBERED;
+  /** The schedule (附列资料) that has these numbers, named before each of them. */
+  readonly of?: Text;
+}
+
+const NUMBERED = {
+  line: { zh: '栏', en: 'line' },
+  row: { zh: '行', en: 'row' },
+  column: { zh: '列', en: 'column' },
+} as const;
+
+export function isNumbering(value: unknown): value is Numbering {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  const { as = 'line', of, ...others } = value as Readonly<Record<string, unknown>>;
+  const isText = (text: unknown): boolean => typeof text === 'string' && text !== '';
+  const isSchedule =
+    of === undefined || (isText(Reflect.get(Object(of), 'zh')) && isText(Reflect.get(Object(of), 'en')));
+  return typeof as === 'string' && Object.hasOwn(NUMBERED, as) && isSchedule && Object.keys(others).length === 0;
 }
 
 /** The node with its local `$ref` followed; keywords beside the `$ref` win. */
@@ -45,6 +70,7 @@ export interface Place {
 /** What people call the value at a path of a form, and the line it stands on. */
 export function placeOf(root: SchemaNode, segments: readonly string[]): Place {
   let node: SchemaNode | undefined = resolveNode(root, root);
+  let numbering = node['x-lines'] ?? {};
   let line: string | undefined;
   let names: Text[] = [];
   for (const segment of segments) {
@@ -55,13 +81,14 @@ export function placeOf(root: SchemaNode, segments: readonly string[]): Place {
       names.push({ zh: `第${Number(segment) + 1}行`, en: `row ${Number(segment) + 1}` });
       continue;
     }
-    const title = { zh: node.title ?? segment, en: node['x-title-en'] ?? segment };
-    const ownLine = node['x-line'];
-    if (ownLine !== undefined) line = ownLine;
-    // A line or a list starts the name anew: what contains it (the form, the schedule) goes without saying.
-    if (ownLine !== undefined) names = [{ zh: `第${ownLine}栏“${title.zh}”`, en: `line ${ownLine} "${title.en}"` }];
-    else if (node.type === 'array' || names.length === 0 || isContainer(names, line)) names = [title];
-    else names.push(title);
+    const isOwn = numbering.of !== undefined || names.some((name) => name.en.startsWith('row '));
+    if (node['x-line'] !== undefined) line = node['x-line'];
+    const inside = node['x-lines'] ?? numbering;
+    const name = inside.of !== undefined && inside !== numbering ? inside.of : nameOf(node, segment, numbering);
+    numbering = inside;
+    // Within a schedule or a row everything is named; elsewhere what contains a line or a list goes without saying.
+    const startsAnew = node['x-line'] !== undefined || node.type === 'array' || line === undefined;
+    names = startsAnew && !isOwn ? [name] : [...names, name];
   }
   return {
     node,
@@ -70,9 +97,12 @@ export function placeOf(root: SchemaNode, segments: readonly string[]): Place {
   };
 }
 
-/** Only names below a numbered line or a row of a list are chained; other containers are dropped. */
-function isContainer(names: readonly Text[], line: string | undefined): boolean {
-  return line === undefined && !names.some((name) => name.en.startsWith('row '));
+function nameOf(node: SchemaNode, segment: string, { as = 'line' }: Numbering): Text {
+  const title = { zh: node.title ?? segment, en: node['x-title-en'] ?? segment };
+  const line = node['x-line'];
+  if (line === undefined) return title;
+  const word = NUMBERED[as];
+  return { zh: `第${line}${word.zh}“${title.zh}”`, en: `${word.en} ${line} "${title.en}"` };
 }
 
 /** Pointer of a path below `/data`. */
