@@ -93,8 +93,8 @@ describe('the shipped types', () => {
       line: '19',
       severity: 'error',
     });
-    expect(finding?.message.zh).toContain('第19栏应等于第11−18栏（一般项目本月数）');
-    expect(finding?.message.en).toContain('Line 19 must equal 11−18');
+    expect(finding?.message.zh).toMatch(/^第19栏应等于第11−18栏；.*（一般项目本月数）$/);
+    expect(finding?.message.en).toContain('Line 19 must equal lines 11−18');
   });
 });
 
@@ -208,7 +208,7 @@ describe('social insurance', () => {
         severity: 'error',
         message: {
           zh: '人员明细·第3行·缴费工资：必填，不能缺少',
-          en: 'Person lines, row 3, wage declared is required',
+          en: 'Person lines, row 3, wage declared for contributions is required',
         },
       },
     ]);
