@@ -58,7 +58,7 @@ export function disappearances(before: SchemaTexts, after: SchemaTexts): Problem
   const now = typeFolders(after);
   return [...typeFolders(before).values()].flatMap(({ type, folder, versions }) => {
     const found = now.get(type);
-    if (found === undefined) return [gone(`${folder}/type.json`, 1, { zh: `申报种类 ${type}`, en: `type ${type}` })];
+    if (found === undefined) return [gone(`${folder}/type.json`, 1, { zh: `申报类型 ${type}`, en: `type ${type}` })];
     const file = `${found.folder}/type.json`;
     const line = parseJsonDocument(file, after.get(file) ?? '').lineOf('/versions');
     return versions

@@ -9,6 +9,7 @@ export const DOCS_PAGE = `<!doctype html>
 <link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
 </head>
 <body>
+<p style="font-family: sans-serif; text-align: right; margin: 1rem 20px 0"><a href="/">首页 Home</a> · <a href="/v1/filing-types">申报类型与规则 Filing types and rules</a></p>
 <div id="docs"></div>
 <noscript><p>此页需要 JavaScript；接口说明的原文在 <a href="/openapi.json">/openapi.json</a>。This page needs JavaScript; the description itself is at <a href="/openapi.json">/openapi.json</a>.</p></noscript>
 <script src="/assets/swagger-ui-bundle.js"></script>

@@ -1,7 +1,8 @@
 import { html } from 'hono/html';
-import type { Agency } from '../domain/filing.ts';
-import type { FilingTypeMetadata, PeriodKind } from '../domain/filing-type.ts';
+import type { FilingTypeMetadata } from '../domain/filing-type.ts';
 import type { Language, Text } from '../std/text.ts';
+import { page, t } from './page.ts';
+import { typeTable } from './types-page.ts';
 
 export interface FrontPageFacts {
   readonly language: Language;
@@ -13,11 +14,8 @@ export interface FrontPageFacts {
   readonly filingTypes: readonly FilingTypeMetadata[];
 }
 
-const t = (zh: string, en: string): Text => ({ zh, en });
-
 const WORDS = {
   title: t('申报网关', 'Declaration gateway'),
-  other: t('English', '中文'),
   lead: t(
     '企业的财务软件把签名的税务、社保、市场监管与公安申报送到这里。网关逐项校验、一次且仅一次地存入，并返回任何人都能离线验证的回执；各机关按批拉取，并能自行证明一笔不漏。',
     'Accounting software submits signed tax, social-insurance, market-regulation and public-security declarations here. Each is checked, stored once and for good, and answered with a receipt that anyone can verify offline; the offices pull them in batches and can prove that nothing is missing.',
@@ -29,11 +27,6 @@ const WORDS = {
   production: t('生产', 'production'),
   first: t('提交第一份申报', 'A first filing'),
   types: t('可以申报的事项', 'What can be filed'),
-  type: t('类型', 'Type'),
-  name: t('名称', 'Name'),
-  agency: t('主管部门', 'Agency'),
-  period: t('所属期', 'Period'),
-  noTypes: t('尚未装入任何申报类型。', 'No filing types are loaded.'),
   submit: t('软件开发者', 'For software'),
   submitText: t(
     '签名后提交。回执丢失时原样重发即可：不会重复申报，返回的仍是原回执。',
@@ -48,7 +41,7 @@ const WORDS = {
     'Each office has a log without gaps. Whoever has pulled it computes the root and compares it with the signed checkpoint.',
   ),
   keys: t('网关公钥', 'Public keys of the gateway'),
-  catalogue: t('申报类型（JSON）', 'Filing types (JSON)'),
+  catalogue: t('申报类型与规则', 'Filing types and rules'),
   run: t('运维', 'For operators'),
   runText: t(
     '存活、就绪与指标。日志只含编号和代码，不含申报内容。',
@@ -59,45 +52,12 @@ const WORDS = {
   metrics: t('指标', 'Metrics'),
 } satisfies Record<string, Text>;
 
-const AGENCIES: Readonly<Record<Agency, Text>> = {
-  tax: t('税务', 'Taxation'),
-  si: t('人社、医保', 'Social insurance'),
-  amr: t('市场监管', 'Market regulation'),
-  psb: t('公安', 'Public security'),
-  city: t('城市管理', 'City management'),
-  emg: t('应急管理', 'Emergency management'),
-};
-
-const PERIODS: Readonly<Record<PeriodKind, Text>> = {
-  month: t('月', 'month'),
-  quarter: t('季', 'quarter'),
-  'half-year': t('半年', 'half-year'),
-  year: t('年', 'year'),
-  day: t('日', 'day'),
-  event: t('按次', 'each event'),
-};
-
 /** The page at `/`: what this is, whether it works, where to go. Plain HTML; needs no script. */
 export function frontPage(facts: FrontPageFacts): string {
   const { language } = facts;
   const say = (word: keyof typeof WORDS): string => WORDS[word][language];
   const link = (href: string, word: keyof typeof WORDS) => html`<a href="${href}">${say(word)}</a>`;
-  const page = html`<!doctype html>
-<html lang="${language === 'zh' ? 'zh-CN' : 'en'}">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<title>申报 Shenbao · ${say('title')}</title>
-<link rel="stylesheet" href="/assets/style.css">
-<link rel="icon" href="/assets/icon.svg" type="image/svg+xml">
-</head>
-<body>
-<header>
-<h1>申报<small>Shenbao · ${say('title')}</small></h1>
-<nav><a href="/?lang=${language === 'zh' ? 'en' : 'zh'}" lang="${language === 'zh' ? 'en' : 'zh-CN'}">${say('other')}</a></nav>
-</header>
-<main>
-<p class="lead">${say('lead')}</p>
+  const main = html`<p class="lead">${say('lead')}</p>
 <p class="states"><span class="state ${facts.isReady ? 'good' : 'bad'}">${say(facts.isReady ? 'ready' : 'notReady')}</span><span class="state">${say('env')}: ${
     facts.env === 'production' ? say('production') : say('sandbox')
   }</span></p>
@@ -109,13 +69,9 @@ export function frontPage(facts: FrontPageFacts): string {
 <h2>${say('first')}</h2>
 <pre><code>${firstFiling(facts.issuer)}</code></pre>
 <h2>${say('types')}</h2>
-${typeTable(facts, say)}
-</main>
-<footer>${link('/docs', 'docs')}${link('/openapi.json', 'openapi')}${link('/v1/filing-types', 'catalogue')}</footer>
-</body>
-</html>
-`;
-  return page.toString();
+${typeTable(facts.filingTypes, language)}`;
+  const footer = html`${link('/docs', 'docs')}${link('/openapi.json', 'openapi')}${link('/v1/filing-types', 'catalogue')}`;
+  return page({ language, title: `申报 Shenbao · ${say('title')}`, path: '/', main, footer });
 }
 
 function firstFiling(issuer: string): string {
@@ -123,20 +79,4 @@ function firstFiling(issuer: string): string {
     `npx shenbao sign filing.json --key filer.jwk --gateway ${issuer} --out filing.jws`,
     `curl -i ${issuer}/v1/filings -H 'Content-Type: application/jose' --data-binary @filing.jws`,
   ].join('\n');
-}
-
-function typeTable({ filingTypes, language }: FrontPageFacts, say: (word: keyof typeof WORDS) => string) {
-  if (filingTypes.length === 0) return html`<p>${say('noTypes')}</p>`;
-  const periods = (type: FilingTypeMetadata): string =>
-    type.periods.map((kind) => PERIODS[kind][language]).join(language === 'zh' ? '、' : ', ');
-  const rows = filingTypes.map(
-    (type) =>
-      html`<tr><td><a href="/v1/filing-types/${type.type}"><code>${type.type}</code></a></td><td>${type.title[language]}</td><td>${
-        AGENCIES[type.agency][language]
-      }</td><td>${periods(type)}</td></tr>`,
-  );
-  return html`<div class="scroll"><table>
-<tr><th>${say('type')}</th><th>${say('name')}</th><th>${say('agency')}</th><th>${say('period')}</th></tr>
-${rows}
-</table></div>`;
 }

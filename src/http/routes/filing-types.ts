@@ -1,8 +1,12 @@
 import { Type } from 'typebox';
 import type { Catalogue, FilingType, FilingTypeVersion } from '../../domain/filing-type.ts';
+import { rulesDocument } from '../../domain/rules-document.ts';
+import { rulesPage } from '../../portal/rules-page.ts';
+import { typePage, typesPage } from '../../portal/types-page.ts';
 import { GatewayError } from '../../std/errors.ts';
 import { constant, constantResponse } from '../constant.ts';
 import { PayloadSchema, TextSchema } from '../filing-schemas.ts';
+import { documentOrPage } from '../html.ts';
 import { type Route, route } from '../route.ts';
 
 export interface FilingTypeRouteDeps {
@@ -34,6 +38,35 @@ const FilingTypeSchema = Type.Object({
   versions: Type.Array(VersionSchema),
 });
 
+const RuleSchema = Type.Object({
+  id: Type.String(),
+  severity: Type.Enum(['error', 'warning']),
+  title: TextSchema,
+  message: TextSchema,
+  expression: Type.String({ description: 'CEL over int64; true: the rule is kept' }),
+  pointer: Type.String({ description: 'Where a finding is shown' }),
+  line: Type.Optional(Type.String({ description: "The form's own line (栏次)" })),
+  source: Type.String({ description: 'Law or notice, and how certain it is' }),
+  columns: Type.Optional(Type.Array(Type.String())),
+  each: Type.Optional(Type.String({ description: 'Checked for every element of this list' })),
+  when: Type.Optional(Type.Array(Type.String())),
+});
+
+const RulesSchema = Type.Object({
+  type: Type.String(),
+  version: Type.String(),
+  title: TextSchema,
+  rules: Type.Array(RuleSchema),
+  columns: Type.Record(Type.String(), TextSchema),
+  constants: Type.Record(Type.String(), Type.Object({ title: TextSchema, source: Type.String() })),
+  sums: Type.Array(Type.Object({ name: Type.String() })),
+  others: Type.Record(Type.String(), Type.Object({ title: TextSchema, type: Type.String() })),
+  regional: Type.Record(Type.String(), Type.Object({ title: TextSchema, unit: Type.String() })),
+});
+
+const HTML = { 'text/html': Type.String({ description: 'The same as a page' }) };
+const language = Type.Object({ lang: Type.Optional(Type.Union([Type.Literal('zh'), Type.Literal('en')])) });
+
 export function filingTypeRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
   return [...typeRoutes(deps), ...versionRoutes(deps)];
 }
@@ -47,13 +80,30 @@ function typeRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
       tag,
       summary: { zh: '可以申报的全部类型', en: 'Everything that can be filed' },
       access: 'public',
+      query: language,
       responses: {
         200: {
           description: 'All types',
-          media: { 'application/json': Type.Object({ items: Type.Array(FilingTypeSchema), next: Type.Null() }) },
+          media: {
+            'application/json': Type.Object({ items: Type.Array(FilingTypeSchema), next: Type.Null() }),
+            ...HTML,
+          },
         },
       },
-      handle: (call) => reply(call, { items: [...deps.catalogue().types.values()].map(describe), next: null }),
+      handle: (call) => {
+        const types = [...deps.catalogue().types.values()];
+        return kept(
+          documentOrPage(
+            call,
+            () => ({ items: types.map(describe), next: null }),
+            (language) =>
+              typesPage(
+                types.map(({ metadata }) => metadata),
+                language,
+              ),
+          ),
+        );
+      },
     }),
     route({
       method: 'GET',
@@ -63,9 +113,19 @@ function typeRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
       summary: { zh: '一种申报类型', en: 'One filing type' },
       access: 'public',
       params: Type.Object({ type: TypeName }),
-      responses: { 200: { description: 'The type', media: { 'application/json': FilingTypeSchema } } },
+      query: language,
+      responses: { 200: { description: 'The type', media: { 'application/json': FilingTypeSchema, ...HTML } } },
       errors: ['not-found'],
-      handle: (call) => reply(call, describe(findType(deps, call.params.type))),
+      handle: (call) => {
+        const type = findType(deps, call.params.type);
+        return kept(
+          documentOrPage(
+            call,
+            () => describe(type),
+            (language) => typePage(type, language),
+          ),
+        );
+      },
     }),
   ];
 }
@@ -92,14 +152,26 @@ function versionRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
       summary: { zh: '勾稽规则', en: 'The rules between fields' },
       access: 'public',
       params: versionParams,
+      query: language,
       responses: {
         200: {
           description: 'Each rule in words, with its formula and source',
-          media: { 'application/json': Type.Object({ rules: Type.Array(Type.Object({})) }) },
+          media: { 'application/json': RulesSchema, ...HTML },
         },
       },
       errors: ['not-found'],
-      handle: (call) => reply(call, findVersion(deps, call.params).ruleSet),
+      handle: (call) => {
+        const type = findType(deps, call.params.type);
+        const version = findVersion(deps, call.params);
+        const document = rulesDocument(type, version);
+        return kept(
+          documentOrPage(
+            call,
+            () => document,
+            (language) => rulesPage(type, version, document, language),
+          ),
+        );
+      },
     }),
     route({
       method: 'GET',
@@ -118,9 +190,12 @@ function versionRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
 
 type Asking = Parameters<typeof constantResponse>[0];
 
-/** The catalogue changes with a restart at most: an answer may be kept for minutes, and then asked for by its ETag. */
 function reply(call: Asking, body: object, type = 'application/json'): Response {
-  const response = constantResponse(call, constant(JSON.stringify(body), type));
+  return kept(constantResponse(call, constant(JSON.stringify(body), type)));
+}
+
+/** An answer may be kept for minutes; after that, or after a reload that somebody waits for, its ETag tells whether it still holds. */
+function kept(response: Response): Response {
   response.headers.set('Cache-Control', 'public, max-age=300');
   return response;
 }

@@ -8,7 +8,7 @@ import { frontPage } from '../../portal/front-page.ts';
 import { STYLE } from '../../portal/style.ts';
 import { GatewayError } from '../../std/errors.ts';
 import { type Constant, constant, constantResponse } from '../constant.ts';
-import { LANGUAGE_TAGS } from '../problem.ts';
+import { pageHeaders } from '../html.ts';
 import { type Route, route } from '../route.ts';
 
 export interface PageRouteDeps {
@@ -19,9 +19,6 @@ export interface PageRouteDeps {
   readonly isReady: () => Promise<boolean>;
 }
 
-/** Nothing from elsewhere, no script, no frame. */
-const PAGE_POLICY =
-  "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 /** Swagger UI sets styles from script and has its pictures in the stylesheet; it calls this gateway and nothing else. */
 const DOCS_POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
@@ -45,14 +42,7 @@ export function pageRoutes(deps: PageRouteDeps): readonly Route[] {
         const isReady = await deps.isReady().catch(() => false);
         const filingTypes = [...deps.catalogue().types.values()].map((type) => type.metadata);
         const page = frontPage({ language, env: deps.env, issuer: deps.issuer, isReady, filingTypes });
-        return new Response(page, {
-          headers: {
-            'Content-Type': 'text/html; charset=utf-8',
-            'Content-Language': LANGUAGE_TAGS[language],
-            'Content-Security-Policy': PAGE_POLICY,
-            Vary: 'Accept-Language',
-          },
-        });
+        return new Response(page, { headers: pageHeaders(language) });
       },
     }),
     route({
