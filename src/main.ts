@@ -25,6 +25,7 @@ import { ensureOperator } from './identity/own-parties.ts';
 import { openSigner, type Signer } from './identity/signer.ts';
 import { Tokens } from './identity/tokens.ts';
 import { type CheckedFiling, commitTick } from './ingest/commit.ts';
+import { startComparison } from './ingest/comparison.ts';
 import { Pool } from './ingest/pool.ts';
 import { startCheckpointTimer } from './log/checkpoint-timer.ts';
 import { filingProof } from './log/proof.ts';
@@ -177,6 +178,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask, catalogue:
       },
     },
     { name: 'ticks', run: () => parts.pool.drained() },
+    { name: 'comparison', run: () => parts.comparison.stop() },
     { name: 'checkpoints', run: () => timer.stop() },
     { name: 'directory', run: () => directory.stop() },
     { name: 'settings', run: () => settings.stop() },
@@ -230,7 +232,11 @@ function makeParts(input: PartsInput) {
   const failures = new Failures({ classify: classifyFailure, log, clock });
   const commitContext = { db, lanes, clock, signer, issuer, log, ...TICK_BOUNDS };
   const pool = new Pool({
-    flush: (filings: readonly CheckedFiling[]) => commitTick(commitContext, filings),
+    flush: async (filings: readonly CheckedFiling[]) => {
+      const outcomes = await commitTick(commitContext, filings);
+      comparison.wake();
+      return outcomes;
+    },
     clock,
     maxItems: config.pool.maxFilings,
     maxBytes: config.pool.maxBytes,
@@ -238,6 +244,8 @@ function makeParts(input: PartsInput) {
   });
   metrics.gauge('pool_filings', () => pool.size);
   const catalogue = () => input.catalogue.current;
+  const isBusy = () => pool.size > 0;
+  const comparison = startComparison({ db, lanes, directory, catalogue, settings, clock, log, metrics, isBusy });
   const logContext = { db, lanes, clock, signer, issuer };
   const identity = {
     db,
@@ -259,7 +267,7 @@ function makeParts(input: PartsInput) {
         limits,
         metrics,
       },
-      reading: { db, lanes, directory, clock, env: config.env, signer },
+      reading: { db, catalogue, lanes, directory, clock, env: config.env, signer },
       toGatewayError: (error) => failures.explain(error),
       proof: (office, index) => filingProof(logContext, office, index),
     },
@@ -286,7 +294,7 @@ function makeParts(input: PartsInput) {
   });
   const authenticate = authenticator(tokens);
   const app = createApp({ routes, authenticate, limits, clock, log, metrics, random: randomBytes, failures });
-  return { app, pool, logContext };
+  return { app, pool, comparison, logContext };
 }
 
 /** Tells the person who starts the gateway why it did not; other failures are faults and show where. */

@@ -66,6 +66,12 @@ export function periodBefore(kinds: readonly PeriodKind[], period: Period): Peri
   return kind && periodContaining(kind, addDays(period.from, -1));
 }
 
+/** The period of the same kind that follows; undefined for an event. */
+export function periodAfter(kinds: readonly PeriodKind[], period: Period): Period | undefined {
+  const kind = regularKind(kinds, period);
+  return kind && periodContaining(kind, addDays(period.to, 1));
+}
+
 /** The same period a year earlier; undefined for an event, and for 29 February. */
 export function periodYearBefore(kinds: readonly PeriodKind[], period: Period): Period | undefined {
   const kind = regularKind(kinds, period);
@@ -86,6 +92,16 @@ export function doFill(periods: readonly Period[], whole: Period): boolean {
     if (to >= next) next = addDays(to, 1);
   }
   return next > whole.to;
+}
+
+/** Whether these periods follow one another day by day from the first day of one to its last. */
+export function doTile(periods: readonly Period[], whole: Period): boolean {
+  let next = whole.from;
+  for (const { from, to } of periods.toSorted((a, b) => (a.from < b.from ? -1 : 1))) {
+    if (from !== next) return false;
+    next = addDays(to, 1);
+  }
+  return next === addDays(whole.to, 1);
 }
 
 function monthOf(date: PlainDate): number {

@@ -85,6 +85,11 @@ export const FilingSchema = Type.Object(filingMembers, { description: 'A filing 
 
 export const FollowedFilingSchema = Type.Object({
   ...filingMembers,
+  compared: Type.Boolean({
+    description:
+      "Filings of some types are compared with the filer's others after acceptance; `warnings` then holds what was found. " +
+      'False: not done yet. It can change again when a neighbouring period is filed or corrected later.',
+  }),
   history: Type.Array(
     Type.Object({
       status: Type.Enum(['accepted', 'superseded', 'voided']),

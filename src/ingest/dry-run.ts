@@ -3,6 +3,7 @@ import { filingKey } from '../domain/filing-key.ts';
 import { sha256 } from '../std/bytes.ts';
 import { GatewayError, type Violation } from '../std/errors.ts';
 import { authorizeFiling, authorizeSigner, type Destination } from './authorize.ts';
+import { compareFiling } from './compare-filing.ts';
 import {
   admit,
   conflict,
@@ -25,8 +26,8 @@ export interface DryRun {
 }
 
 /**
- * A signed filing goes through every step but the pool, and is compared with what stands under its key. Refusals for
- * other reasons than its content are thrown.
+ * A signed filing goes through every step but the pool, and is compared with what stands under its key, and with the
+ * filer's other filings as after acceptance. Refusals for other reasons than its content are thrown.
  */
 export function dryRun(ctx: IngestContext, submission: Submission): Promise<DryRun> {
   return asVerdict(ctx, submission.content.length, async () => {
@@ -37,8 +38,10 @@ export function dryRun(ctx: IngestContext, submission: Submission): Promise<DryR
     const destination = await authorizeFiling(ctx, signer, payload, submission.receivedAt);
     const options = { region: destination.office.region, others: 'looked-up' } as const;
     const verdict = await judge(ctx, payload, submission.receivedAt, options);
-    if (verdict.valid) await refuseConflict(ctx, payload, sha256(jws.payload), destination);
-    return verdict;
+    if (!verdict.valid) return verdict;
+    await refuseConflict(ctx, payload, sha256(jws.payload), destination);
+    const found = await compareFiling({ ...ctx, sql: ctx.db.sql }, payload, payload.version, options.region);
+    return { ...verdict, warnings: [...verdict.warnings, ...found] };
   });
 }
 

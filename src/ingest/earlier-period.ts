@@ -23,7 +23,7 @@ export async function checkEarlierPeriod(
   if (before === undefined || type.resolve(undefined, before) === undefined) return [];
   if (!(await wasRegistered(ctx, payload.filer, type, before))) return [];
   const { filer } = payload;
-  const query = { filer, type: type.metadata.type, ...before, overlapping: true, limit: LIMIT };
+  const query = { filer, type: type.metadata.type, ...before, reach: 'overlapping', limit: LIMIT } as const;
   const standing = await standingFilings(ctx, query);
   const periods = standing.map(({ period }) => period);
   if (doFill(periods, before)) return [];

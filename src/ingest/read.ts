@@ -2,24 +2,28 @@ import type { KeyObject } from 'node:crypto';
 import { filingId, laneOf, parseFilingId } from '../domain/filing.ts';
 import { filerPrefix, monthNumber } from '../domain/filing-key.ts';
 import type { FilingRecord } from '../domain/filing-record.ts';
+import type { Catalogue } from '../domain/filing-type.ts';
 import { type Receipt, statementText } from '../domain/statement.ts';
 import { covers, isInForce } from '../identity/mandates.ts';
 import type { Directory, PartyKind } from '../identity/records.ts';
 import { inclusionPath } from '../log/merkle.ts';
 import { sha256, toBase64url } from '../std/bytes.ts';
 import { type Clock, formatInstant, shanghaiDate } from '../std/clock.ts';
-import { assert, GatewayError } from '../std/errors.ts';
+import { assert, GatewayError, type Violation } from '../std/errors.ts';
 import type { Database } from '../storage/db.ts';
 import { type FilingWithTick, listFilings, loadContent, loadFiling, loadManifest } from '../storage/filing-lookup.ts';
+import { readCompared, readFindings } from '../storage/findings.ts';
 import { historyOf } from './chain.ts';
+import { isCompared } from './compare-filing.ts';
 import { SignedTick } from './receipt.ts';
 import { agencyOf, officesOf } from './standing.ts';
-import { type FilingView, filingView } from './view.ts';
+import { type FilingView, filingView, inOrder } from './view.ts';
 
 export type Reader = { readonly role: 'anonymous' } | { readonly role: PartyKind; readonly party: string };
 
 export interface ReadContext {
   readonly db: Database;
+  readonly catalogue: () => Catalogue;
   readonly lanes: number;
   readonly directory: Directory;
   readonly clock: Clock;
@@ -31,12 +35,15 @@ export interface ReadContext {
 }
 
 export interface FollowedFiling extends FilingView {
+  /** Whether `warnings` holds what comparing it with the filer's other filings found; true too where nothing is compared. */
+  readonly compared: boolean;
   readonly history: readonly { readonly status: string; readonly at: string; readonly by?: string }[];
 }
 
 /** A filing with its status and history. Someone else's is not found, like one that is not there. */
 export async function getFiling(ctx: ReadContext, reader: Reader, id: string): Promise<FollowedFiling> {
-  return await follow(ctx, await readable(ctx, reader, id));
+  const found = await readable(ctx, reader, id);
+  return await follow(ctx, found, await findingsOf(ctx, [found.record]));
 }
 
 export async function getReceipt(ctx: ReadContext, reader: Reader, id: string): Promise<Receipt> {
@@ -143,8 +150,12 @@ export async function findFilings(ctx: ReadContext, reader: Reader, query: Filin
     limit: query.limit + 1,
   });
   const page = rows.slice(0, query.limit);
+  const findings = await findingsOf(
+    ctx,
+    page.map((row) => row.record),
+  );
   const items: FollowedFiling[] = [];
-  for (const row of page) if (await mayRead(ctx, reader, row.record)) items.push(await follow(ctx, row));
+  for (const row of page) if (await mayRead(ctx, reader, row.record)) items.push(await follow(ctx, row, findings));
   const last = page[page.length - 1];
   return { items, next: rows.length > query.limit && last !== undefined ? cursorAt(last.record) : null };
 }
@@ -194,14 +205,51 @@ async function mayRead(ctx: ReadContext, reader: Reader, record: FilingRecord): 
   return mandates.some((mandate) => covers(mandate, record.type, today));
 }
 
-async function follow(ctx: ReadContext, { record, tick }: FilingWithTick): Promise<FollowedFiling> {
+async function follow(
+  ctx: ReadContext,
+  { record, tick }: FilingWithTick,
+  findings: ReadonlyMap<string, ComparedFiling>,
+): Promise<FollowedFiling> {
   const offices = await officesOf(ctx, record.filer, agencyOf(record.type));
   const history = await historyOf({ sql: ctx.db.sql, lanes: ctx.lanes }, record, offices);
   const status = history[history.length - 1]?.status ?? 'accepted';
+  const view = filingView(record, SignedTick.fromRecord(tick, ctx.env), status);
+  const found = findings.get(view.id) ?? NOTHING_TO_COMPARE;
   return {
-    ...filingView(record, SignedTick.fromRecord(tick, ctx.env), status),
+    ...view,
+    warnings: [...view.warnings, ...found.findings.map(inOrder)],
+    compared: found.compared,
     history: history.map(({ at, ...entry }) => ({ ...entry, at: formatInstant(at) })),
   };
+}
+
+interface ComparedFiling {
+  readonly compared: boolean;
+  readonly findings: readonly Violation[];
+}
+
+const NOTHING_TO_COMPARE: ComparedFiling = { compared: true, findings: [] };
+
+/** What comparing found, by filing id; filings of types that are not compared are left out. */
+async function findingsOf(
+  ctx: ReadContext,
+  records: readonly FilingRecord[],
+): Promise<ReadonlyMap<string, ComparedFiling>> {
+  const { types } = ctx.catalogue();
+  const wanted = records.filter((record) => isCompared(types.get(record.type)));
+  if (wanted.length === 0) return new Map();
+  const { sql } = ctx.db;
+  const offices = new Map(wanted.map(({ lane, office }) => [office, { lane, office }]));
+  // Progress first: what is found in between comes with it, and is then not missing from a filing that was compared.
+  const sizes = new Map((await readCompared(sql, [...offices.values()])).map(({ office, size }) => [office, size]));
+  const rows = await readFindings(sql, wanted);
+  const found = new Map(rows.map(({ office, index, findings }) => [filingId(office, index), findings]));
+  return new Map(
+    wanted.map(({ office, index }) => {
+      const id = filingId(office, index);
+      return [id, { compared: (sizes.get(office) ?? 0) > index, findings: found.get(id) ?? [] }];
+    }),
+  );
 }
 
 /** Month and key of the last filing of a page: where the next one goes on, whatever was filed in between. */
@@ -223,5 +271,5 @@ function parseCursor(cursor: string): { month: number; key: Buffer } {
 
 /** Changes whenever the answer to GET changes. */
 export function entityTag(filing: FollowedFiling): string {
-  return `"${toBase64url(sha256(`${filingId(filing.office, filing.index)} ${JSON.stringify(filing.history)}`)).slice(0, 22)}"`;
+  return `"${toBase64url(sha256(`${filingId(filing.office, filing.index)} ${JSON.stringify([filing.history, filing.compared, filing.warnings])}`)).slice(0, 22)}"`;
 }

@@ -7,6 +7,7 @@ import type { Sql, TransactionSql } from '../storage/db.ts';
 import {
   type FilingPosition,
   listStanding,
+  type Reach,
   readContents,
   type StandingRow,
   type StoredContent,
@@ -21,11 +22,11 @@ export interface StandingContext {
 export interface StandingQuery {
   readonly filer: string;
   readonly type: string;
-  /** Filings whose whole period lies within these days. */
+  /** Filings whose whole period lies within these days, unless `reach` says otherwise. */
   readonly from: PlainDate;
   readonly to: PlainDate;
-  /** Those too of which only a part does: the quarter's for a month of it. */
-  readonly overlapping?: boolean;
+  /** `overlapping`: those too of which only a part lies there, such as the quarter's for a month; `exactly`: no others. */
+  readonly reach?: Reach;
   /** Only with this document number. */
   readonly reference?: string;
   /** At most so many, the newest periods; 64 unless told otherwise. */
@@ -80,6 +81,14 @@ export async function standingPayloads(ctx: StandingContext, query: StandingQuer
   });
 }
 
+/** The newest that stands for exactly one period, and where. */
+export async function findStandingFor(
+  ctx: StandingContext,
+  query: Omit<StandingQuery, 'reach' | 'limit'>,
+): Promise<StandingRow | undefined> {
+  return (await findStandingRows(ctx, { ...query, reach: 'exactly', limit: 1 }))[0];
+}
+
 /** What was signed, of one filing that is there. */
 export async function loadPayload(sql: Sql | TransactionSql, position: FilingPosition): Promise<FilingPayload> {
   const [found] = await readContents(sql, [position]);
@@ -109,18 +118,18 @@ export function agencyOf(type: string): Agency {
 async function findStandingRows(ctx: StandingContext, query: StandingQuery): Promise<StandingRow[]> {
   const offices = await officesOf(ctx, query.filer, agencyOf(query.type));
   if (offices.length === 0) return [];
-  const { from, to, overlapping = false } = query;
+  const { from, to, reach = 'inside' } = query;
   return await listStanding(ctx.sql, {
     lanes: [...new Set(offices.map((office) => laneOf(office, ctx.lanes)))],
     tag: filerPrefix(query.filer, 0).subarray(2),
     filer: query.filer,
     type: query.type,
-    fromMonth: monthNumber(from),
+    fromMonth: monthNumber(reach === 'exactly' ? to : from),
     // Keys begin with the month of the period's last day. No kind of period crosses the end of a year.
-    toMonth: monthNumber(overlapping ? `${to.slice(0, 4)}-12` : to),
+    toMonth: monthNumber(reach === 'overlapping' ? `${to.slice(0, 4)}-12` : to),
     from,
     to,
-    overlapping,
+    reach,
     reference: query.reference,
     limit: query.limit ?? LIMIT,
   });

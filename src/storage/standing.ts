@@ -21,6 +21,9 @@ export interface StandingRow {
   readonly bytes: number;
 }
 
+/** Which periods: those inside two days, those that share a day with what is between them, or the one from one to the other. */
+export type Reach = 'inside' | 'overlapping' | 'exactly';
+
 export interface StandingFilter {
   /** Lanes of every office of the type's agency that the filer was ever registered in. */
   readonly lanes: readonly number[];
@@ -31,10 +34,9 @@ export interface StandingFilter {
   /** Months of the periods' last days, as in `monthNumber`; both included. */
   readonly fromMonth: number;
   readonly toMonth: number;
-  /** Periods inside these days; with `overlapping`, all that share a day with them. */
   readonly from: PlainDate;
   readonly to: PlainDate;
-  readonly overlapping: boolean;
+  readonly reach: Reach;
   readonly reference: string | undefined;
   readonly limit: number;
 }
@@ -47,7 +49,12 @@ const MAX_ROWS = 100_000;
  * leaves out what a later filing of the same months supersedes: that one has the same period, so it is among them.
  */
 export async function listStanding(sql: Sql | TransactionSql, filter: StandingFilter): Promise<StandingRow[]> {
-  const { from, to, overlapping } = filter;
+  const { from, to } = filter;
+  const reached = {
+    inside: sql`AND filing.period_from >= ${from}::date AND filing.period_to <= ${to}::date`,
+    overlapping: sql`AND filing.period_from <= ${to}::date AND filing.period_to >= ${from}::date`,
+    exactly: sql`AND filing.period_from = ${from}::date AND filing.period_to = ${to}::date`,
+  }[filter.reach];
   const rows = await sql<
     {
       lane: number;
@@ -75,11 +82,7 @@ export async function listStanding(sql: Sql | TransactionSql, filter: StandingFi
         AND filing.key >= substring(int4send(m.month) FROM 3) || ${filter.tag}::bytea
         AND filing.key <= substring(int4send(m.month) FROM 3) || ${Buffer.concat([filter.tag, LAST_KEY])}::bytea
         AND filing.filer = ${filter.filer} AND filing.type = ${filter.type}
-        ${
-          overlapping
-            ? sql`AND filing.period_from <= ${to}::date AND filing.period_to >= ${from}::date`
-            : sql`AND filing.period_from >= ${from}::date AND filing.period_to <= ${to}::date`
-        }
+        ${reached}
         ${filter.reference === undefined ? sql`` : sql`AND filing.reference = ${filter.reference}`}
         ORDER BY filing.key
         LIMIT ${MAX_ROWS}

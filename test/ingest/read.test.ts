@@ -27,7 +27,8 @@ beforeAll(async () => {
   database = await createTestDatabase();
   ingest = await testIngest(database, OFFICES);
   const { directory, clock } = ingest;
-  ctx = { db: database.db, lanes: database.lanes, directory, clock, env: 'sandbox', signer: testSigner() };
+  const { catalogue } = ingest.ctx;
+  ctx = { db: database.db, catalogue, lanes: database.lanes, directory, clock, env: 'sandbox', signer: testSigner() };
   filer = directory.addParty(FILER, []);
   directory.addParty(AGENT, [], { kind: 'agent' });
   directory.addParty(OTHER, [{ office: 'read-a' }]);

@@ -106,6 +106,10 @@ function submitBulkRoute(deps: FilingRouteDeps): Route {
   });
 }
 
+const VERDICT =
+  "The verdict. A signed filing is also compared with the filer's other filings, as after acceptance. An unsigned payload is " +
+  'judged by its own content alone: nobody has claimed it, so nothing is said of what anybody has filed.';
+
 function validateFilingRoute(deps: FilingRouteDeps): Route {
   return route({
     method: 'POST',
@@ -118,7 +122,7 @@ function validateFilingRoute(deps: FilingRouteDeps): Route {
     },
     access: 'public',
     body: { kind: 'raw', media: { ...JWS_MEDIA, 'application/json': PayloadSchema }, limitBytes: FILING_BYTES_MAX },
-    responses: { 200: { description: 'The verdict', media: { 'application/json': DryRunSchema } } },
+    responses: { 200: { description: VERDICT, media: { 'application/json': DryRunSchema } } },
     errors: SUBMIT_ERRORS.filter((code) => code !== 'invalid-filing'),
     handle: async (call) => {
       const content = await call.text();

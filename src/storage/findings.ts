@@ -1,0 +1,139 @@
+import type { Sql, TransactionSql } from 'postgres';
+import { formatInstant } from '../std/clock.ts';
+import type { Violation } from '../std/errors.ts';
+import type { LogKey } from './log.ts';
+import type { FilingPosition } from './standing.ts';
+
+// How far each office's filings have been compared with others, and what that found. Every statement names its lanes.
+
+/** An office whose filings have not all been compared. */
+export interface GrownOffice extends LogKey {
+  readonly region: string;
+  /** Entries in its log. */
+  readonly head: number;
+  /** Whether there is a row to lock. */
+  readonly isKnown: boolean;
+  /** Filings of all such offices that are waiting. */
+  readonly lag: number;
+}
+
+/**
+ * Offices of these agencies whose logs have grown beyond what was compared. They come in a circle that begins after
+ * `after`, so that each has its turn however many there are.
+ */
+export async function findGrownOffices(
+  sql: Sql,
+  agencies: readonly string[],
+  after: LogKey,
+  limit: number,
+): Promise<GrownOffice[]> {
+  const rows = await sql<GrownOffice[]>`
+    SELECT g.lane, g.office, g.region, g.head, g."isKnown", g.lag
+    FROM (
+      SELECT h.lane, h.office, o.region, h.size AS head, c.size IS NOT NULL AS "isKnown",
+        (sum(h.size - coalesce(c.size, 0)) OVER ())::bigint AS lag
+      FROM office_head h
+      JOIN office o ON o.code = h.office
+      LEFT JOIN office_comparison c ON c.lane = h.lane AND c.office = h.office
+      WHERE h.size > coalesce(c.size, 0) AND o.agency = ANY(${[...agencies]}::text[])
+    ) AS g
+    ORDER BY (g.lane, g.office) <= (${after.lane}::smallint, ${after.office}::text), g.lane, g.office
+    LIMIT ${limit}`;
+  return [...rows];
+}
+
+/** Makes the row that `lockComparison` locks. */
+export async function insertComparison(sql: Sql, key: LogKey): Promise<void> {
+  await sql`
+    INSERT INTO office_comparison (lane, office, size) VALUES (${key.lane}, ${key.office}, 0)
+    ON CONFLICT (lane, office) DO NOTHING`;
+}
+
+/** How many filings have been compared; undefined while another process is at it. Nobody else goes on until the end. */
+export async function lockComparison(tx: TransactionSql, key: LogKey): Promise<number | undefined> {
+  const rows = await tx<{ size: number }[]>`
+    SELECT size FROM office_comparison WHERE lane = ${key.lane} AND office = ${key.office} FOR UPDATE SKIP LOCKED`;
+  return rows[0]?.size;
+}
+
+export async function advanceComparison(tx: TransactionSql, key: LogKey, size: number): Promise<void> {
+  await tx`UPDATE office_comparison SET size = ${size} WHERE lane = ${key.lane} AND office = ${key.office}`;
+}
+
+/**
+ * For the rest of the transaction COMMIT does not wait for the disk. What a crash takes back, progress and findings
+ * together, is done once more; the filings' own commits keep the disk to themselves.
+ */
+export async function commitWithoutWaiting(tx: TransactionSql): Promise<void> {
+  await tx`SET LOCAL synchronous_commit TO off`;
+}
+
+export interface ComparableFiling extends FilingPosition {
+  readonly version: string;
+}
+
+/** The filings of these types among entries [from, to), in their order. */
+export async function readComparable(
+  tx: TransactionSql,
+  key: LogKey,
+  range: { readonly from: number; readonly to: number; readonly types: readonly string[]; readonly limit: number },
+): Promise<ComparableFiling[]> {
+  const rows = await tx<ComparableFiling[]>`
+    SELECT lane, office, idx AS index, version FROM filing
+    WHERE lane = ${key.lane} AND office = ${key.office} AND idx >= ${range.from} AND idx < ${range.to}
+      AND type = ANY(${[...range.types]}::text[])
+    ORDER BY idx
+    LIMIT ${range.limit}`;
+  return [...rows];
+}
+
+/** What comparing a filing found. What was found anew in the meantime, because another was filed, is newer and stays. */
+export async function insertFindings(
+  tx: TransactionSql,
+  filing: FilingPosition,
+  findings: readonly Violation[],
+  atEpochMs: number,
+): Promise<void> {
+  await tx`
+    INSERT INTO filing_finding (lane, office, idx, findings, found_at)
+    VALUES (${filing.lane}, ${filing.office}, ${filing.index}, ${tx.json(findings as never)}, ${formatInstant(atEpochMs)})
+    ON CONFLICT (lane, office, idx) DO NOTHING`;
+}
+
+/** What comparing it again found, be it nothing. */
+export async function replaceFindings(
+  tx: TransactionSql,
+  filing: FilingPosition,
+  findings: readonly Violation[],
+  atEpochMs: number,
+): Promise<void> {
+  await tx`
+    INSERT INTO filing_finding (lane, office, idx, findings, found_at)
+    VALUES (${filing.lane}, ${filing.office}, ${filing.index}, ${tx.json(findings as never)}, ${formatInstant(atEpochMs)})
+    ON CONFLICT (lane, office, idx) DO UPDATE SET findings = excluded.findings, found_at = excluded.found_at`;
+}
+
+/** Only those with a row, in no order. */
+export async function readFindings(
+  sql: Sql,
+  filings: readonly FilingPosition[],
+): Promise<(FilingPosition & { readonly findings: readonly Violation[] })[]> {
+  const rows = await sql<(FilingPosition & { findings: Violation[] })[]>`
+    SELECT f.lane, f.office, f.idx AS index, f.findings
+    FROM unnest(${filings.map((f) => f.lane)}::smallint[], ${filings.map((f) => f.office)}::text[],
+      ${filings.map((f) => f.index)}::bigint[]) AS want (lane, office, idx)
+    JOIN filing_finding f ON f.lane = want.lane AND f.office = want.office AND f.idx = want.idx`;
+  return [...rows];
+}
+
+/** How many filings of these offices have been compared; an office without a row has none. */
+export async function readCompared(
+  sql: Sql,
+  offices: readonly LogKey[],
+): Promise<(LogKey & { readonly size: number })[]> {
+  const rows = await sql<(LogKey & { size: number })[]>`
+    SELECT c.lane, c.office, c.size
+    FROM unnest(${offices.map((o) => o.lane)}::smallint[], ${offices.map((o) => o.office)}::text[]) AS want (lane, office)
+    JOIN office_comparison c ON c.lane = want.lane AND c.office = want.office`;
+  return [...rows];
+}
