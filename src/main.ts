@@ -24,7 +24,7 @@ import { GatewayKeys } from './identity/gateway-keys.ts';
 import { ensureOperator } from './identity/own-parties.ts';
 import { openSigner, type Signer } from './identity/signer.ts';
 import { Tokens } from './identity/tokens.ts';
-import { type CheckedFiling, commitTick } from './ingest/commit.ts';
+import { type CheckedFiling, type CommitContext, type CommitOutcome, commitTick } from './ingest/commit.ts';
 import { startComparison } from './ingest/comparison.ts';
 import { Pool } from './ingest/pool.ts';
 import { startCheckpointTimer } from './log/checkpoint-timer.ts';
@@ -220,6 +220,20 @@ interface PartsInput {
   readonly openApi: string;
 }
 
+function makePool(config: Config, ctx: CommitContext, onCommit: () => void): Pool<CheckedFiling, CommitOutcome> {
+  return new Pool({
+    flush: async (filings: readonly CheckedFiling[]) => {
+      const outcomes = await commitTick(ctx, filings);
+      onCommit();
+      return outcomes;
+    },
+    clock: ctx.clock,
+    maxItems: config.pool.maxFilings,
+    maxBytes: config.pool.maxBytes,
+    ...POOL_BOUNDS,
+  });
+}
+
 function makeParts(input: PartsInput) {
   const { config, log, task, db, signer, directory, settings, telemetry } = input;
   const { metrics } = telemetry;
@@ -231,17 +245,7 @@ function makeParts(input: PartsInput) {
   const limits = new Limits(clock, config.rates);
   const failures = new Failures({ classify: classifyFailure, log, clock });
   const commitContext = { db, lanes, clock, signer, issuer, log, ...TICK_BOUNDS };
-  const pool = new Pool({
-    flush: async (filings: readonly CheckedFiling[]) => {
-      const outcomes = await commitTick(commitContext, filings);
-      comparison.wake();
-      return outcomes;
-    },
-    clock,
-    maxItems: config.pool.maxFilings,
-    maxBytes: config.pool.maxBytes,
-    ...POOL_BOUNDS,
-  });
+  const pool = makePool(config, commitContext, () => comparison.wake());
   metrics.gauge('pool_filings', () => pool.size);
   const catalogue = () => input.catalogue.current;
   const isBusy = () => pool.size > 0;
