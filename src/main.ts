@@ -275,6 +275,7 @@ function makeParts(input: PartsInput) {
       toGatewayError: (error) => failures.explain(error),
       proof: (office, index) => filingProof(logContext, office, index),
     },
+    filers: { db, lanes, directory, catalogue, settings, clock },
     filingTypes: { catalogue },
     catalogue: {
       reload: () => input.catalogue.reload(),

@@ -2,6 +2,7 @@ import type { IdentityContext } from '../identity/change.ts';
 import type { IssueTokenContext } from '../identity/issue-token.ts';
 import type { Route } from './route.ts';
 import { type CatalogueRouteDeps, catalogueRoutes } from './routes/catalogue.ts';
+import { type FilerRouteDeps, filerRoutes } from './routes/filers.ts';
 import { type FilingTypeRouteDeps, filingTypeRoutes } from './routes/filing-types.ts';
 import { type FilingRouteDeps, filingRoutes } from './routes/filings.ts';
 import { importRoutes } from './routes/import.ts';
@@ -14,6 +15,7 @@ import { type WellKnownDeps, wellKnownRoutes } from './routes/well-known.ts';
 
 export interface GatewayRouteDeps {
   readonly filings: FilingRouteDeps;
+  readonly filers: FilerRouteDeps;
   readonly filingTypes: FilingTypeRouteDeps;
   readonly catalogue: CatalogueRouteDeps;
   readonly offices: OfficeDeps;
@@ -28,6 +30,7 @@ export interface GatewayRouteDeps {
 export function gatewayRoutes(deps: GatewayRouteDeps): readonly Route[] {
   return [
     ...filingRoutes(deps.filings),
+    ...filerRoutes(deps.filers),
     ...filingTypeRoutes(deps.filingTypes),
     ...catalogueRoutes(deps.catalogue),
     ...officeRoutes(deps.offices),

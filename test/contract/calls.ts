@@ -142,6 +142,8 @@ export const CALLS: Readonly<Record<string, Call>> = {
   getReceipt: get(({ filingId }) => `/v1/filings/${filingId}/receipt`, 'filer'),
   getProof: get(({ filingId }) => `/v1/filings/${filingId}/proof`, 'filer'),
   getContent: get(({ filingId }) => `/v1/filings/${filingId}/content`, 'filer'),
+  listObligations: get(({ filer }) => `/v1/filers/${filer.id}/obligations?from=2026-01-01&to=2026-12-31`, 'filer'),
+  getPrefill: get(({ filer }) => `/v1/filers/${filer.id}/prefill?type=tax.vat.general&period=2026-10`, 'filer'),
   listFilingTypes: get('/v1/filing-types'),
   getFilingType: get('/v1/filing-types/tax.vat.general'),
   getFilingTypeSchema: get('/v1/filing-types/tax.vat.general/versions/2026-02/schema'),
