@@ -9,6 +9,7 @@ import type { Command, CommandOption, OptionValues } from './command.ts';
 import { importParties } from './commands/import.ts';
 import { keygen } from './commands/keygen.ts';
 import { pull } from './commands/pull.ts';
+import { reload } from './commands/reload.ts';
 import { serve } from './commands/serve.ts';
 import { sign } from './commands/sign.ts';
 import { status } from './commands/status.ts';
@@ -19,7 +20,18 @@ import type { CliContext } from './context.ts';
 import { EXIT, exitCodeOf, fileError, UsageError } from './exit.ts';
 import { Terminal } from './terminal.ts';
 
-const COMMANDS: readonly Command[] = [serve, keygen, sign, validate, submit, status, verify, pull, importParties];
+const COMMANDS: readonly Command[] = [
+  serve,
+  keygen,
+  sign,
+  validate,
+  submit,
+  status,
+  verify,
+  pull,
+  importParties,
+  reload,
+];
 
 const environment = readCliConfig();
 

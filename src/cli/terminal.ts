@@ -88,11 +88,11 @@ export class Terminal {
 
   /** Pointer, line, rule, message: one finding a line. */
   violationLines(violations: readonly Violation[]): string[] {
-    const lineWord = this.say({ zh: '栏次', en: 'line' });
+    const lineWord = ({ file }: Violation): string => this.say({ zh: file === undefined ? '栏次' : '行', en: 'line' });
     const rows = violations.map((violation) => [
       `  ${violation.severity === 'warning' ? this.paint('yellow', '!') : this.paint('red', '✗')}`,
-      plain(violation.pointer === '' ? '/' : violation.pointer),
-      violation.line === undefined ? '' : `${lineWord} ${plain(violation.line)}`,
+      plain(violation.file ?? (violation.pointer === '' ? '/' : violation.pointer)),
+      violation.line === undefined ? '' : `${lineWord(violation)} ${plain(violation.line)}`,
       plain(violation.rule ?? violation.code),
       plain(violation.message[this.language]),
     ]);

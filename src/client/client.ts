@@ -17,7 +17,17 @@ import { DEFAULT_RETRY, type RetryPolicy, sleep } from './retry.ts';
 import { sha256 } from './sha256.ts';
 import { type TokenSource, tokenSource } from './token.ts';
 import { asJson, asText, type Call, createTransport, type Transport } from './transport.ts';
-import type { BulkResult, Filing, FilingQuery, Heads, ImportResult, Page, Submitted, Validation } from './types.ts';
+import type {
+  BulkResult,
+  Filing,
+  FilingQuery,
+  Heads,
+  ImportResult,
+  Page,
+  Reload,
+  Submitted,
+  Validation,
+} from './types.ts';
 
 export interface ClientOptions {
   /** Where the gateway is, such as `http://127.0.0.1:8787`. */
@@ -234,6 +244,12 @@ export class ShenbaoClient {
     );
   }
 
+  /** The operator's reload of the filing types: the gateway checks its folder, which takes seconds. Throws every fault in `errors`. */
+  reloadFilingTypes(options: CallOptions = {}): Promise<Reload> {
+    const call: Call = { method: 'POST', attemptMs: RELOAD_MS, ...options };
+    return this.#authorized('/v1/filing-types/reload', call, asJson<Reload>);
+  }
+
   /** {@link verifyReceipt} with the gateway's current keys and issuer. */
   async verifyReceipt(receipt: unknown, options: ReceiptOptions = {}): Promise<ReceiptReport> {
     const facts = { hash: this.#hash, issuer: await this.issuer(), ...options };
@@ -276,6 +292,9 @@ export class ShenbaoClient {
     return promise;
   }
 }
+
+/** As long as the gateway itself takes at most. */
+const RELOAD_MS = 240_000;
 
 /** In [0, 1), for jitter. */
 function uniform(): number {

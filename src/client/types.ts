@@ -117,6 +117,17 @@ export interface Heads {
   readonly next: string;
 }
 
+/** What the operator's reload of the filing types has changed. */
+export interface Reload {
+  readonly outcome: 'adopted' | 'unchanged';
+  readonly added: readonly string[];
+  readonly changed: readonly string[];
+  readonly otherFiles: readonly string[];
+  /** In force now. */
+  readonly types: number;
+  readonly versions: number;
+}
+
 export interface ImportResult {
   readonly line: number;
   readonly status: number;
