@@ -24,6 +24,8 @@ export interface Filing {
   readonly late: boolean;
   readonly warnings: readonly Violation[];
   readonly receipt: Receipt;
+  /** Whether `warnings` has what comparing with the filer's other filings found. Not in the answer to a submission. */
+  readonly compared?: boolean;
   /** Only in `GET /v1/filings/{id}`. */
   readonly history?: readonly { readonly status: string; readonly at: string; readonly by?: string }[];
 }
