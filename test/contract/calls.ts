@@ -127,6 +127,28 @@ async function tiles({ gateway }: Stage): Promise<Answer[]> {
   return [await gateway.ask('GET', `${OFFICES}/tile/0/000`, { as: 'psb' })];
 }
 
+const YEAR = { off: ['01-01/01-03'], work: [], notice: '国办发明电' };
+const EXTENSION = {
+  types: ['tax.*'],
+  region: '350000',
+  periods: { from: '2026-10-01', to: '2026-10-31' },
+  dueDate: '2026-11-30',
+  reason: { zh: '台风', en: 'typhoon' },
+};
+const FIGURES = [{ name: 'baseFloor', from: '2026-07-01', value: 450_000, source: '测试' }];
+
+/** What is read, and sent again, must have been set. */
+async function setBefore(
+  { gateway }: Stage,
+  path: string,
+  body: unknown,
+  ...asked: readonly (readonly [method: string, as?: PartyName])[]
+): Promise<Answer[]> {
+  const answers = [await gateway.ask('PUT', path, { as: 'operator', headers: JSON_TYPE, body: JSON.stringify(body) })];
+  for (const [method, as] of asked) answers.push(await gateway.ask(method, path, as === undefined ? {} : { as }));
+  return answers.slice(-Math.max(1, asked.length));
+}
+
 const ids = {
   office: (): string => `T${freshUscc()}`,
 };
@@ -206,6 +228,25 @@ export const CALLS: Readonly<Record<string, Call>> = {
       body: lines,
     });
   },
+  putCalendarYear: send('PUT', '/v1/calendar/years/2031', 'operator', () => YEAR),
+  listCalendarYears: get('/v1/calendar/years'),
+  getCalendarYear: async (stage) => [
+    ...(await setBefore(stage, '/v1/calendar/years/2032', YEAR, ['GET'])),
+    await stage.gateway.ask('GET', '/v1/calendar/years/2026'),
+  ],
+  deleteCalendarYear: (stage) => setBefore(stage, '/v1/calendar/years/2033', YEAR, ['DELETE', 'operator']),
+  putDeadline: send('PUT', '/v1/calendar/deadlines/put', 'operator', () => EXTENSION),
+  listDeadlines: async (stage) => {
+    await setBefore(stage, '/v1/calendar/deadlines/listed', EXTENSION);
+    return stage.gateway.ask('GET', '/v1/calendar/deadlines?limit=1');
+  },
+  getDeadline: (stage) => setBefore(stage, '/v1/calendar/deadlines/got', EXTENSION, ['GET']),
+  deleteDeadline: (stage) => setBefore(stage, '/v1/calendar/deadlines/deleted', EXTENSION, ['DELETE', 'operator']),
+  putFigures: send('PUT', '/v1/regions/350200/figures', 'operator', () => FIGURES),
+  getFigures: async (stage) => [
+    ...(await setBefore(stage, '/v1/regions/350300/figures', FIGURES, ['GET'])),
+    await stage.gateway.ask('GET', '/v1/regions/110000/figures'),
+  ],
   issueToken: token,
   getJwks: get('/.well-known/jwks.json'),
   getOAuthMetadata: get('/.well-known/oauth-authorization-server'),

@@ -106,7 +106,12 @@ describe('the OpenAPI document', () => {
   });
 });
 
-const fill = (path: string): string => path.replace('{kid}', 'k'.repeat(43)).replace(/\{[^}]+\}/g, 'x');
+const fill = (path: string): string =>
+  path
+    .replace('{kid}', 'k'.repeat(43))
+    .replace('{year}', '2040')
+    .replace('{region}', '110000')
+    .replace(/\{[^}]+\}/g, 'x');
 
 describe('refusals are as documented', () => {
   test('without a token: 401 on everything that needs one, with the problem schema', async () => {

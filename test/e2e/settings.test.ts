@@ -129,7 +129,7 @@ test.each([
   const headers = { 'Content-Type': 'application/json' };
   const answer = await here.ask('PUT', target, { as: 'operator', headers, body: JSON.stringify(body) });
   const code = status === 400 ? 'invalid-parameter' : 'invalid-resource';
-  const { errors } = expectProblem(answer, status, code) as { errors?: { pointer: string }[] };
+  const { errors } = expectProblem(answer, status, code);
   expect((errors ?? []).map(({ pointer }) => pointer)).toEqual(pointers);
 });
 
