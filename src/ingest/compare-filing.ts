@@ -51,16 +51,30 @@ export async function compareFiling(
   if (type.metadata.earlierPeriod === 'warning')
     findings.push(...(await checkEarlierPeriod(ctx, payload, type, 'warning')));
   const wanted = Object.entries(form.ruleSet.others);
-  const others = new Map<string, readonly FilingPayload[]>();
-  for (const [name, other] of wanted) {
-    const found = await findOthers(ctx, payload, type, other);
-    if (found.length > 0) others.set(name, found);
-  }
+  const others = await findAllOthers(ctx, payload, type, wanted);
   if (wanted.length > 0)
     findings.push(...form.compare(payload, others, ctx.settings.figures(region, payload.period.to)));
   // A rule that cannot be evaluated says so as an error; the filing stands, so here it is one more warning.
   const warnings = findings.slice(0, MAX_FINDINGS).map((each) => ({ ...each, severity: 'warning' as const }));
   return explain(warnings, payload.explanations);
+}
+
+/** Several names may stand for the same filing, of which rules read different elements: it is read once. */
+async function findAllOthers(
+  ctx: CompareContext,
+  payload: FilingPayload,
+  type: FilingType,
+  wanted: readonly (readonly [string, OtherFiling])[],
+): Promise<Map<string, readonly FilingPayload[]>> {
+  const read = new Map<string, readonly FilingPayload[]>();
+  const others = new Map<string, readonly FilingPayload[]>();
+  for (const [name, other] of wanted) {
+    const which = JSON.stringify([other.type, other.period, other.reference]);
+    const found = read.get(which) ?? (await findOthers(ctx, payload, type, other));
+    read.set(which, found);
+    if (found.length > 0) others.set(name, found);
+  }
+  return others;
 }
 
 async function findOthers(
