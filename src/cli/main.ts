@@ -6,8 +6,11 @@ import { readCliConfig } from '../ops/cli-config.ts';
 import { systemClock } from '../std/clock.ts';
 import type { Language, Text } from '../std/text.ts';
 import type { Command, CommandOption, OptionValues } from './command.ts';
+import { fileZero } from './commands/file-zero.ts';
 import { importParties } from './commands/import.ts';
 import { keygen } from './commands/keygen.ts';
+import { obligations } from './commands/obligations.ts';
+import { prefill } from './commands/prefill.ts';
 import { pull } from './commands/pull.ts';
 import { reload } from './commands/reload.ts';
 import { serve } from './commands/serve.ts';
@@ -27,6 +30,9 @@ const COMMANDS: readonly Command[] = [
   validate,
   submit,
   status,
+  obligations,
+  prefill,
+  fileZero,
   verify,
   pull,
   importParties,

@@ -23,11 +23,16 @@ import type {
   FilingQuery,
   Heads,
   ImportResult,
+  Obligations,
+  ObligationsQuery,
   Page,
+  Prefilled,
+  PrefillQuery,
   Reload,
   Submitted,
   Validation,
 } from './types.ts';
+import { type FieldValues, zeroPayload } from './zero.ts';
 
 export interface ClientOptions {
   /** Where the gateway is, such as `http://127.0.0.1:8787`. */
@@ -61,12 +66,14 @@ export class ShenbaoClient {
   readonly #hash: Hash;
   readonly #key: Promise<SigningKey> | undefined;
   readonly #clock: Clock;
+  readonly #language: Language;
   #issuer: Promise<string> | undefined;
   #jwks: Promise<Jwks> | undefined;
   #tokens: Promise<TokenSource> | undefined;
 
   constructor(options: ClientOptions) {
     this.#clock = options.clock ?? systemClock;
+    this.#language = options.language ?? 'zh';
     this.#hash = options.hash ?? sha256;
     const random = options.random ?? uniform;
     const policy = { ...DEFAULT_RETRY, ...options.retry };
@@ -75,7 +82,7 @@ export class ShenbaoClient {
       base: options.gateway,
       fetch: options.fetch ?? ((input, init) => fetch(input, init)),
       retry: options.onRetry === undefined ? retry : { ...retry, onRetry: options.onRetry },
-      language: options.language ?? 'zh',
+      language: this.#language,
     });
     if (options.issuer !== undefined) this.#issuer = Promise.resolve(options.issuer);
     if (options.key !== undefined) {
@@ -168,14 +175,38 @@ export class ShenbaoClient {
 
   /** Filings that match, page after page. */
   async *filings(query: FilingQuery, options: CallOptions = {}): AsyncGenerator<Filing> {
-    const search = new URLSearchParams();
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
     for (let next: string | null = ''; next !== null; ) {
-      if (next !== '') search.set('cursor', next);
-      const page: Page<Filing> = await this.#authorized(`/v1/filings?${search}`, options, asJson<Page<Filing>>);
+      const path = `/v1/filings${queryText({ ...query, cursor: next === '' ? undefined : next })}`;
+      const page: Page<Filing> = await this.#authorized(path, options, asJson<Page<Filing>>);
       yield* page.items;
       next = page.next;
     }
+  }
+
+  /** What a filer owes by due date, what of it is filed, and what is missing (漏报检查). */
+  async obligations(query: ObligationsQuery = {}, options: CallOptions = {}): Promise<Obligations> {
+    const { filer, ...range } = query;
+    const path = `${await this.#filerPath(filer)}/obligations${queryText(range)}`;
+    return this.#authorized(path, options, asJson<Obligations>);
+  }
+
+  /** What the next filing begins with: what the last one determines is carried over. */
+  async prefill(query: PrefillQuery, options: CallOptions = {}): Promise<Prefilled> {
+    const { filer, ...wanted } = query;
+    return this.#authorized(`${await this.#filerPath(filer)}/prefill${queryText(wanted)}`, options, asJson<Prefilled>);
+  }
+
+  /**
+   * Files that nothing happened in a period (零申报): {@link prefill}, sign, {@link submit}. `fields` gives values by pointer,
+   * such as `{ '/data/filerKind': 'individual' }`. Throws as {@link submit}, and `no-zero-filing` when the type has none or
+   * there is something to say of the period, and `filing-conflict` when something else stands for it.
+   */
+  async fileZero(
+    { fields = {}, ...query }: PrefillQuery & { readonly fields?: FieldValues },
+    options: CallOptions = {},
+  ): Promise<Submitted> {
+    const prefilled = await this.prefill(query, options);
+    return this.submit(await zeroPayload(prefilled, fields, this.#language, (id) => this.filing(id, options)), options);
   }
 
   receipt(id: string, options: CallOptions = {}): Promise<Receipt> {
@@ -266,6 +297,12 @@ export class ShenbaoClient {
     return joinBytes([new TextEncoder().encode(`${JSON.stringify(manifest)}\n`)], encodeLines(lines));
   }
 
+  async #filerPath(filer: string | undefined): Promise<string> {
+    const id = filer ?? (await this.#signer()).sub;
+    if (id === undefined) throw new ShenbaoError('usage', 'name the filer, or use a key with its sub');
+    return `/v1/filers/${encodeURIComponent(id)}`;
+  }
+
   #signer(): Promise<SigningKey> {
     if (this.#key === undefined) throw new ShenbaoError('usage', 'this call needs a key');
     return this.#key;
@@ -299,6 +336,13 @@ const RELOAD_MS = 240_000;
 /** In [0, 1), for jitter. */
 function uniform(): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32;
+}
+
+/** The parameters that are there, as a query. */
+function queryText(parameters: object): string {
+  const given = new URLSearchParams();
+  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) given.set(name, String(value));
+  return given.size === 0 ? '' : `?${given}`;
 }
 
 function filingPath(id: string): string {
@@ -351,3 +395,4 @@ export { type ReceiptOptions, type ReceiptReport, type VerificationStep, verifyR
 export type { RetryPolicy } from './retry.ts';
 export { sha256 } from './sha256.ts';
 export type * from './types.ts';
+export type { FieldValues } from './zero.ts';

@@ -6,6 +6,7 @@ import { isObject } from './jws.ts';
  * - `unreachable`: no answer from the gateway. Nothing is known to be lost: submit the same bytes again.
  * - `bad-answer`: an answer that is not the gateway's, such as a proxy's error page.
  * - `verification-failed`: a proof or signature of the gateway does not hold. Do not go on; tell a person.
+ * - `no-zero-filing`: the type has no zero filing, or there is something to say of the period.
  * - `usage`: the call itself is wrong, for example reading without a key.
  */
 export class ShenbaoError extends Error {

@@ -1,6 +1,7 @@
-import type { FilingKind, FilingPayload, Period } from '../domain/filing.ts';
+import type { Explanation, FilingKind, FilingPayload, Period } from '../domain/filing.ts';
 import type { Receipt } from '../domain/statement.ts';
 import type { Violation } from '../std/errors.ts';
+import type { Text } from '../std/text.ts';
 import type { Problem } from './errors.ts';
 import type { FlattenedJws } from './jws.ts';
 
@@ -136,4 +137,76 @@ export interface ImportResult {
   readonly problem?: Problem;
 }
 
-export type { FilingPayload, Receipt };
+/** Due dates, both included. */
+export interface ObligationsQuery {
+  /** By default the client's own party. */
+  readonly filer?: string;
+  /** By default the first day of last month. */
+  readonly from?: string;
+  /** By default the last day of next month. */
+  readonly to?: string;
+}
+
+/** A periodic filing that is owed. */
+export interface Obligation {
+  readonly type: string;
+  readonly title: Text;
+  readonly office: string;
+  readonly period: Period;
+  /** The last day in time, Asia/Shanghai. */
+  readonly due: string;
+  /** True when working days of a year without a published arrangement went into it. */
+  readonly estimated: boolean;
+  readonly state: 'open' | 'filed' | 'overdue';
+  /** False: owed only when there is something to file. */
+  readonly required: boolean;
+  readonly filing?: string;
+  readonly late?: boolean;
+  readonly lateDays?: number;
+  /** Fen, as filed; only where something was filed late. */
+  readonly amountDue?: number;
+  /** Fen: 0.05 % a day of what was filed late, an estimate before payment. */
+  readonly surchargeEstimate?: number;
+}
+
+export interface Obligations {
+  readonly filer: string;
+  readonly asOf: string;
+  readonly from: string;
+  readonly to: string;
+  /** By due date. */
+  readonly items: readonly Obligation[];
+  /** What is required and not filed, of what is overdue or due this month. */
+  readonly missing: readonly Pick<Obligation, 'type' | 'title' | 'period' | 'due' | 'state'>[];
+}
+
+export interface PrefillQuery {
+  /** By default the client's own party. */
+  readonly filer?: string;
+  readonly type: string;
+  /** `2026`, `2026-Q4`, `2026-10`, `2026-10-08` or `2026-10-01/2026-10-31`. */
+  readonly period: string;
+}
+
+/** A field of the form. */
+export interface FillPlace {
+  /** Into the payload; `{index}` stands for every element of the list. */
+  readonly pointer: string;
+  readonly title: Text;
+  /** The form's own line (栏次). */
+  readonly line?: string;
+}
+
+/** What a filing begins with. */
+export interface Prefilled {
+  /** Complete, and valid but for the fields left to fill. */
+  readonly payload: FilingPayload;
+  readonly carriedFrom: readonly { readonly id: string; readonly version: string; readonly period: Period }[];
+  readonly fill: readonly FillPlace[];
+  /** Whether the payload may go as it is, as a zero filing, and what stands in the way. */
+  readonly zero: { readonly allowed: boolean; readonly because: readonly FillPlace[] };
+  /** What stands for the period already. */
+  readonly standing?: { readonly id: string; readonly kind: string };
+}
+
+export type { Explanation, FilingPayload, Receipt };
