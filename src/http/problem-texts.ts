@@ -95,7 +95,7 @@ export const PROBLEM_TEXTS: Readonly<Record<ErrorCode, ProblemText>> = {
   ),
   'party-suspended': say(
     text('主体已停用', 'Party suspended'),
-    text('该主体已被停用，请联系网关运营方。', 'This party is suspended. Ask the operator of the gateway.'),
+    text('该主体已被停用，请联系网关运维方。', 'This party is suspended. Ask the operator of the gateway.'),
   ),
   'not-found': say(
     text('未找到', 'Not found'),
