@@ -37,6 +37,8 @@ function answerOf(status: number, headers: IncomingHttpHeaders, bytes: Buffer): 
   return { status, headers, bytes, text, json: () => JSON.parse(text) };
 }
 
+function heard(): void {}
+
 /** One request over node:http, which adds no header of its own but Host, Connection and Content-Length. */
 export function ask(connections: Connections, method: string, url: string, options: AskOptions = {}): Promise<Answer> {
   const { headers = {}, body, agent = connections.agent, timeoutMs = 30_000 } = options;
@@ -50,6 +52,10 @@ export function ask(connections: Connections, method: string, url: string, optio
     });
     request.setTimeout(timeoutMs, () => request.destroy(new Error(`no answer within ${timeoutMs} ms`)));
     request.on('error', reject);
+    // When the answer has come before all was sent, node:http listens no more to a socket that still writes.
+    request.once('socket', (socket) => {
+      if (!socket.listeners('error').includes(heard)) socket.on('error', heard);
+    });
     request.end(body);
   });
 }
