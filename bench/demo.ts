@@ -5,17 +5,21 @@ import { Progress } from '../src/cli/progress.ts';
 import { painter } from '../src/cli/text.ts';
 import { type Jwk, ShenbaoClient, ShenbaoError } from '../src/client/client.ts';
 import { shanghaiDate, systemClock } from '../src/std/clock.ts';
+import { awaitComparisons } from './demo/compared.ts';
 import { firstRound, fourthRound, type Job, secondRound, thirdRound } from './demo/plan.ts';
 import { differingReplays, pullAs, verifyReceipts } from './demo/proof.ts';
+import { creditRound, type DemoType, readTypes, sampleRound } from './demo/samples.ts';
 import { type Outcome, submitRound } from './demo/submit.ts';
 import { type DemoResult, isAllWell, summaryLines } from './demo/summary.ts';
 import { type DemoWorld, makeWorld, worldLines } from './demo/world.ts';
 
 const USAGE = `npm run demo -- [options]
 
-造一批企业，替它们报一个月的税、社保、召回和住宿登记（夹带常见差错、重发、更正、作废），再以各机关身份取件并验证。
-Makes enterprises, files a month for them with the usual mistakes, retries, corrections and voidings, pulls as each
-office, and verifies every root and receipt. Can be run again and again against the same gateway.
+造一批企业，替它们报一个月的税、社保、召回和住宿登记（夹带常见差错、重发、更正、作废），每个申报种类的样例再各报三份，
+然后以各机关身份取件并验证。
+Makes enterprises, files a month for them with the usual mistakes, retries, corrections and voidings, and three of every
+type that there is; pulls as each office, and verifies every root and receipt. Can be run again and again against the
+same gateway.
 
   --gateway URL          http://127.0.0.1:8787
   --operator-key FILE    .data/operator.jwk
@@ -62,7 +66,9 @@ async function runDemo({ gateway, operatorKey, enterprises }: Arguments, step: S
   const today = shanghaiDate(systemClock.now());
   const world = makeWorld({ seed, run, issuer: await operator.issuer(), today, enterprises });
   await importWorld(operator, world, step);
-  const outcomes = await submitRounds(gateway, world, step);
+  step('读取申报种类', 'reading the filing types');
+  const types = await readTypes(gateway, today);
+  const outcomes = await submitRounds(gateway, world, types, step);
   const accepted = outcomes.flatMap((outcome) => outcome.accepted ?? []);
   const pending = new Map(accepted.map((one) => [one.filing.id, one]));
   const offices: DemoResult['offices'][number][] = [];
@@ -73,13 +79,18 @@ async function runDemo({ gateway, operatorKey, enterprises }: Arguments, step: S
   const receipts = await verifyReceipts(accepted, await operator.jwks(true), world.issuer, (done) =>
     step(`离线验证回执 ${done}`, `verifying receipts offline`, done / accepted.length),
   );
+  const comparisons = await awaitComparisons(gateway, world, accepted, (done, of) =>
+    step(`等待比对 ${done}`, 'waiting for comparisons', done / of),
+  );
   return {
     world,
+    types: types.map(({ metadata }) => metadata),
     outcomes,
     offices,
     receipts,
     differing: differingReplays(outcomes, accepted),
     missing: [...pending.keys()],
+    comparisons,
     seconds: (performance.now() - startMs) / 1000,
   };
 }
@@ -93,7 +104,12 @@ async function importWorld(operator: ShenbaoClient, world: DemoWorld, step: Step
   }
 }
 
-async function submitRounds(gateway: string, world: DemoWorld, step: Step): Promise<Outcome[]> {
+async function submitRounds(
+  gateway: string,
+  world: DemoWorld,
+  types: readonly DemoType[],
+  step: Step,
+): Promise<Outcome[]> {
   const all: Outcome[] = [];
   const submit = async (zh: string, en: string, jobs: readonly Job[]): Promise<Outcome[]> => {
     let done = 0;
@@ -101,6 +117,10 @@ async function submitRounds(gateway: string, world: DemoWorld, step: Step): Prom
     all.push(...outcomes);
     return outcomes;
   };
+  // First, because what is filed first is compared first, and the end waits for it.
+  const samples = await sampleRound(gateway, world, types);
+  await submit('上月的留抵税额', 'last month’s credits', creditRound(samples));
+  await submit('每个种类各报三份', 'three of every type', samples);
   step('填写申报表并签名', 'filling in forms and signing');
   const first = await submit('申报', 'filing', firstRound(world));
   const second = await submit('改正、重发', 'putting right, sending again', secondRound(world, first));

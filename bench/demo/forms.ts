@@ -6,7 +6,7 @@ import type { SeededRandom } from '../random.ts';
 import { percentOf, vatFigures, vatLines } from '../vat.ts';
 import type { DemoEnterprise } from './world.ts';
 
-// Realistic payloads of the four shipped types. People and products are made up.
+// Realistic payloads of the types that everyone files. People and products are made up.
 
 const FAMILY = ['陈', '林', '黄', '张', '李', '王', '吴', '刘', '蔡', '杨', '许', '郑'] as const;
 const GIVEN = ['明', '丽华', '建国', '秀英', '志强', '晓燕', '伟', '海燕', '文杰', '雅婷', '俊', '梅'] as const;

@@ -12,6 +12,8 @@ export type Channel = 'single' | 'form-a' | 'form-b';
 
 /** Why a filing is sent, in the order in which the summary tells it. */
 export const REASONS = {
+  sample: { zh: '每个种类的样例各报三份', en: 'the example of each type, by three enterprises' },
+  credit: { zh: '上月有留抵税额，本月未结转', en: 'last month’s credit, which this month’s return forgets' },
   original: { zh: '正常申报', en: 'filed as it should be' },
   'wrong-figure': { zh: '栏次或合计算错', en: 'a line or a total does not add up' },
   'wrong-period': { zh: '所属期填错', en: 'a wrong period' },
@@ -99,7 +101,7 @@ function originalJob({ agent }: DemoWorld, filer: DemoEnterprise, payload: Filin
   return signed(filer.signer, { ...job, channel: isPeriodic && filer.index % 3 === 0 ? 'form-a' : 'single' });
 }
 
-function signed(signer: FilerSigner, job: Omit<Job, 'jws'>): Job {
+export function signed(signer: FilerSigner, job: Omit<Job, 'jws'>): Job {
   return { ...job, jws: signPayload(signer, Buffer.from(payloadBytes(job.payload)).toString()) };
 }
 

@@ -1,13 +1,16 @@
 import { type Paint, padEnd, table, width } from '../../src/cli/text.ts';
 import type { Text } from '../../src/std/text.ts';
+import type { ComparisonReport } from './compared.ts';
 import { REASONS, type Reason } from './plan.ts';
 import type { OfficeReport, ReceiptsReport } from './proof.ts';
-import type { Outcome } from './submit.ts';
+import type { DemoType } from './samples.ts';
+import type { Accepted, Outcome } from './submit.ts';
 import type { DemoWorld } from './world.ts';
 
 /** Everything that one run of the demo came to. */
 export interface DemoResult {
   readonly world: DemoWorld;
+  readonly types: readonly DemoType['metadata'][];
   readonly outcomes: readonly Outcome[];
   readonly offices: readonly OfficeReport[];
   readonly receipts: ReceiptsReport;
@@ -15,27 +18,15 @@ export interface DemoResult {
   readonly differing: readonly string[];
   /** Accepted filings that no office has. */
   readonly missing: readonly string[];
+  readonly comparisons: ComparisonReport;
   readonly seconds: number;
 }
-
-const TYPES: Readonly<Record<string, Text>> = {
-  'tax.vat.general': { zh: '增值税申报', en: 'VAT return' },
-  'si.contribution': { zh: '社保费申报', en: 'social insurance' },
-  'amr.recall': { zh: '产品召回', en: 'product recall' },
-  'psb.lodging': { zh: '住宿登记', en: 'hotel guests' },
-};
-
-const CHANNELS = {
-  single: { zh: '逐份', en: 'one by one' },
-  'form-a': { zh: '批量甲：逐份签名', en: 'bulk form A' },
-  'form-b': { zh: '批量乙：一次签名', en: 'bulk form B' },
-} as const;
 
 export function isAllWell(result: DemoResult): boolean {
   return faultsOf(result).length === 0;
 }
 
-function faultsOf({ outcomes, offices, receipts, differing, missing }: DemoResult): string[] {
+function faultsOf({ types, outcomes, offices, receipts, differing, missing, comparisons }: DemoResult): string[] {
   const unexpected = outcomes.filter(({ job, result }) => job.expected !== result);
   return [
     ...unexpected
@@ -49,6 +40,8 @@ function faultsOf({ outcomes, offices, receipts, differing, missing }: DemoResul
     ...receipts.faults.slice(0, 10).map((fault) => `receipt ${fault}`),
     ...differing.slice(0, 10).map((id) => `replay of ${id}: another receipt`),
     ...missing.slice(0, 10).map((id) => `${id}: in no office's log`),
+    ...types.flatMap(({ type }) => (acceptedOf(outcomes, type).length > 0 ? [] : [`${type}: nothing was accepted`])),
+    ...comparisons.faults.slice(0, 10),
   ];
 }
 
@@ -62,6 +55,8 @@ export function summaryLines(result: DemoResult, paint: Paint): string[] {
     ...refusalTable(result),
     ...heading({ zh: '各机关取件', en: 'Pulled as each office' }, paint),
     ...officeTable(result, paint),
+    ...heading({ zh: '受理后的比对', en: 'Compared after acceptance' }, paint),
+    ...comparisonLines(result),
     '',
     ...endLines(result, paint),
   ];
@@ -72,38 +67,44 @@ function heading({ zh, en }: Text, paint: Paint): string[] {
   return ['', paint('bold', text), paint('dim', '─'.repeat(Math.max(width(text), 60)))];
 }
 
-function typeTable({ outcomes, world }: DemoResult, paint: Paint): string[] {
-  const accepted = outcomes.flatMap((outcome) => outcome.accepted ?? []);
-  const rows = Object.entries(TYPES).map(([type, { zh, en }]) => {
-    const ofType = accepted.filter(({ filing }) => filing.type === type);
-    const by = (channel: keyof typeof CHANNELS): number => ofType.filter(({ job }) => job.channel === channel).length;
-    const late = ofType.filter(({ filing }) => filing.late).length;
-    const warned = ofType.filter(({ filing }) => filing.warnings.length > 0).length;
-    return [zh, en, type, ofType.length, by('single'), by('form-a'), by('form-b'), late, warned];
+/** The columns of the table of types, under a Chinese and an English line. */
+const TYPE_COLUMNS: readonly {
+  readonly zh: string;
+  readonly en: string;
+  readonly counts: (one: Accepted) => boolean;
+}[] = [
+  { zh: '受理', en: 'accepted', counts: () => true },
+  { zh: '逐份', en: 'single', counts: ({ job }) => job.channel === 'single' },
+  { zh: '批量甲', en: 'bulk A', counts: ({ job }) => job.channel === 'form-a' },
+  { zh: '批量乙', en: 'bulk B', counts: ({ job }) => job.channel === 'form-b' },
+  { zh: '逾期', en: 'late', counts: ({ filing }) => filing.late },
+  { zh: '提示', en: 'warned', counts: ({ filing }) => filing.warnings.length > 0 },
+];
+
+function acceptedOf(outcomes: readonly Outcome[], type: string): Accepted[] {
+  return outcomes.flatMap(({ accepted }) => (accepted?.filing.type === type ? [accepted] : []));
+}
+
+function typeTable({ outcomes, types, world }: DemoResult, paint: Paint): string[] {
+  const rows = types.map(({ type, title }) => {
+    const ofType = acceptedOf(outcomes, type);
+    return [type, title.zh, ...TYPE_COLUMNS.map(({ counts }) => ofType.filter(counts).length)];
   });
-  const sums = [3, 4, 5, 6, 7, 8].map((column) => rows.reduce((sum, row) => sum + Number(row[column]), 0));
-  const names = [
-    '',
-    '',
-    '',
-    '受理 accepted',
-    '逐份 single',
-    '批量甲 bulk A',
-    '批量乙 bulk B',
-    '逾期 late',
-    '提示 warned',
-  ];
+  const sums = TYPE_COLUMNS.map((_, i) => rows.reduce((sum, row) => sum + Number(row[i + 2]), 0));
+  const zh = ['', '', ...TYPE_COLUMNS.map((column) => column.zh)];
+  const en = ['', '', ...TYPE_COLUMNS.map((column) => column.en)];
   const { month, today } = world;
   return [
-    ...numbered(names, [...rows, ['合计', 'total', '', ...sums]], 3),
+    ...numbered([zh, en, ...rows, ['total', '合计', ...sums]], 2),
+    paint('dim', `批量甲：逐份签名 A: each one signed；批量乙：整批一次签名 B: one signature for all`),
     paint('dim', `所属期 ${month.from} 至 ${month.to}，今日 ${today}；the month filed for, and today`),
   ];
 }
 
 /** Numbers to the right of their columns, from column `from` on. */
-function numbered(names: readonly string[], rows: readonly (readonly (string | number)[])[], from: number): string[] {
-  const texts = [names, ...rows].map((row) => row.map(String));
-  const widths = names.map((_, i) => Math.max(...texts.map((row) => width(row[i] ?? ''))));
+function numbered(rows: readonly (readonly (string | number)[])[], from: number): string[] {
+  const texts = rows.map((row) => row.map(String));
+  const widths = (texts[0] ?? []).map((_, i) => Math.max(...texts.map((row) => width(row[i] ?? ''))));
   return texts.map((row) =>
     row
       .map((cell, i) => (i < from ? padEnd(cell, widths[i] ?? 0) : ' '.repeat((widths[i] ?? 0) - width(cell)) + cell))
@@ -132,24 +133,53 @@ function refusalTable({ outcomes }: DemoResult): string[] {
   const rows = [...count(refused.map(({ result }) => result))].map(([code, times]) => {
     const findings = count(refused.filter(({ result }) => result === code).flatMap((outcome) => outcome.findings));
     const rules = [...findings].map(([name, hits]) => `${name} ×${hits}`).join(', ');
-    return [String(times).padStart(5), code, rules];
+    return [String(times).padStart(7), code, rules];
   });
   return table(rows).map((row) => row.trimEnd());
 }
 
 function officeTable({ offices }: DemoResult, paint: Paint): string[] {
-  const names = ['', '', '', '本次 this run', '全部 entries', '批次 batches', '根 root'];
+  const zh = ['', '', '', '本次', '全部', '批次', '根'];
+  const en = ['', '', '', 'this run', 'entries', 'batches', 'root'];
   const rows = offices.map(({ office, entries, ours, batches, root, fault }) => [
     office.code,
-    office.name.zh,
-    office.name.en,
+    // All of them are.
+    office.name.zh.replace('（演示）', ''),
+    office.name.en.replace(' (demo)', ''),
     ours,
     entries,
     batches,
     fault ?? `${(root ?? '').slice(0, 12) || '—'}… ✓`,
   ]);
-  const lines = numbered(names, rows, 3);
-  return lines.map((line, i) => (offices[i - 1]?.fault === undefined ? line : paint('red', line)));
+  const lines = numbered([zh, en, ...rows], 3);
+  return lines.map((line, i) => (offices[i - 2]?.fault === undefined ? line : paint('red', line)));
+}
+
+function comparisonLines({ comparisons: { compared, findings } }: DemoResult): string[] {
+  const total = [...findings.values()].reduce((sum, times) => sum + times, 0);
+  const rules = [...findings].sort(([, a], [, b]) => b - a).map(([rule, times]) => `${rule} ×${times}`);
+  return [
+    ...table([
+      [
+        String(compared).padStart(7),
+        '份样例已与同一企业的其他申报比对',
+        'samples were compared with other filings of their enterprises',
+      ],
+      [String(total).padStart(7), '项发现，只提示，不退回', 'findings, which warn and refuse nothing'],
+    ]),
+    ...wrapped(rules, 100).map((line) => `         ${line}`),
+  ];
+}
+
+/** Words in lines of at most so many columns. */
+function wrapped(words: readonly string[], columns: number): string[] {
+  const lines: string[] = [];
+  for (const word of words) {
+    const line = lines.at(-1);
+    if (line !== undefined && width(line) + width(word) + 2 <= columns) lines[lines.length - 1] = `${line}, ${word}`;
+    else lines.push(word);
+  }
+  return lines;
 }
 
 function endLines(result: DemoResult, paint: Paint): string[] {
@@ -157,7 +187,7 @@ function endLines(result: DemoResult, paint: Paint): string[] {
   const accepted = outcomes.filter((outcome) => outcome.accepted !== undefined).length;
   const replayed = outcomes.filter((outcome) => outcome.replayed !== undefined).length;
   const facts = [
-    ['企业', 'enterprises', world.enterprises.length],
+    ['企业', 'enterprises', world.enterprises.length + world.samplers.length],
     ['提交', 'submissions', outcomes.length],
     ['受理', 'stored once and for good', accepted],
     ['重发得回原回执', 'replays with the original receipt', replayed],

@@ -41,6 +41,8 @@ export interface DemoWorld {
   readonly month: Period;
   readonly offices: readonly DemoOffice[];
   readonly enterprises: readonly DemoEnterprise[];
+  /** A general and a small taxpayer in each district, who file one of everything. */
+  readonly samplers: readonly DemoEnterprise[];
   readonly agent: {
     readonly uscc: string;
     readonly name: string;
@@ -63,6 +65,8 @@ const AGENCIES: readonly (Text & { readonly agency: Agency; readonly digit: numb
   { agency: 'si', digit: 2, zh: '社会保险中心', en: 'Social Insurance' },
   { agency: 'amr', digit: 3, zh: '市场监督管理局', en: 'Market Regulation' },
   { agency: 'psb', digit: 4, zh: '公安分局', en: 'Public Security' },
+  { agency: 'city', digit: 5, zh: '城市管理局', en: 'Urban Management' },
+  { agency: 'emg', digit: 6, zh: '应急管理局', en: 'Emergency Management' },
 ];
 
 const BRANDS = [
@@ -84,6 +88,7 @@ const TRADES = ['贸易', '电子', '机械', '物流', '软件', '纺织', '建
 /** Serials of synthetic codes; each run begins somewhere else. */
 const SERIALS = 31 ** 6;
 const SINCE = '2020-01-01';
+const SAMPLERS = 2 * DISTRICTS.length;
 
 export interface WorldInput {
   readonly seed: string;
@@ -94,7 +99,7 @@ export interface WorldInput {
 }
 
 export function makeWorld({ seed, run, issuer, today, enterprises }: WorldInput): DemoWorld {
-  const first = seedNumber(`demo ${seed}`) % (SERIALS - enterprises - 2);
+  const first = seedNumber(`demo ${seed}`) % (SERIALS - enterprises - 1 - SAMPLERS);
   const agentKey = makeKey(seed, -1);
   return {
     run,
@@ -104,6 +109,7 @@ export function makeWorld({ seed, run, issuer, today, enterprises }: WorldInput)
     month: periodContaining('month', addMonths(`${today.slice(0, 8)}01`, -1)),
     offices: DISTRICTS.flatMap((district) => AGENCIES.map((agency) => makeOffice(seed, district, agency))),
     enterprises: Array.from({ length: enterprises }, (_, index) => makeEnterprise(seed, issuer, first, index)),
+    samplers: Array.from({ length: SAMPLERS }, (_, i) => makeSampler(seed, issuer, first, enterprises + 1 + i, i)),
     agent: {
       uscc: makeUscc(first + enterprises),
       name: '福州榕诚财税代理有限公司（演示）',
@@ -147,6 +153,24 @@ function makeEnterprise(seed: string, issuer: string, first: number, index: numb
   };
 }
 
+function makeSampler(seed: string, issuer: string, first: number, index: number, i: number): DemoEnterprise {
+  const { region, zh } = DISTRICTS[i % DISTRICTS.length] as (typeof DISTRICTS)[number];
+  const key = makeKey(seed, index);
+  const general = i < DISTRICTS.length;
+  return {
+    index,
+    uscc: makeUscc(first + index),
+    name: `福州${zh}样例${general ? '' : '小微'}企业有限公司（演示）`,
+    region,
+    key,
+    signer: filerSigner(key, issuer),
+    general,
+    trade: 'other',
+    standing: 'good',
+    byAgent: false,
+  };
+}
+
 /** What the operator imports: offices, enterprises with keys and registrations, the agent with its mandates. */
 export function* worldLines(world: DemoWorld): Generator<string> {
   for (const { code, agency, region, name, key } of world.offices) {
@@ -157,7 +181,10 @@ export function* worldLines(world: DemoWorld): Generator<string> {
   const { agent } = world;
   yield line({ op: 'party', id: agent.uscc, kind: 'agent', name: agent.name });
   yield line({ op: 'key', party: agent.uscc, jwk: publicHalf(agent.key) });
-  for (const { uscc, name, general, standing, region, key, byAgent, index } of world.enterprises) {
+  for (const { uscc, name, general, standing, region, key, byAgent, index } of [
+    ...world.enterprises,
+    ...world.samplers,
+  ]) {
     const status = standing === 'suspended' ? 'suspended' : 'active';
     yield line({ op: 'party', id: uscc, kind: 'filer', name, taxpayerKind: general ? 'general' : 'small', status });
     yield line({ op: 'key', party: uscc, jwk: publicHalf(key) });
