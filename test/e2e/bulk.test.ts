@@ -186,6 +186,7 @@ describe('form B', () => {
     const root = rootOfLeaves(bodies.map(leafOf)).toString('base64url');
 
     const entries = await gateway.ask('GET', `/v1/offices/${OFFICE.psb}/entries?limit=100000`, { as: 'psb' });
+    expect(entries.status, entries.text.slice(0, 500)).toBe(200);
     const byId = new Map(
       entries.text
         .trimEnd()
