@@ -5,6 +5,8 @@ import { childNode, placeOf, resolveNode, type SchemaNode } from './schema-node.
 /** A rule as its readers see it: with the line that its finding is shown on, whoever has said so. */
 export interface DocumentedRule extends RuleDefinition {
   readonly line?: string;
+  /** The line as the form counts it: 第32行, row 32. */
+  readonly lineName?: Text;
   /** The part of the form that it is about, such as a schedule; absent for the form as a whole. */
   readonly part?: Text;
 }
@@ -34,9 +36,16 @@ export function rulesDocument({ metadata }: FilingType, version: FilingTypeVersi
 
 function documented(rule: RuleDefinition, schema: SchemaNode): DocumentedRule {
   const segments = segmentsOf(rule);
-  const line = rule.line ?? placeOf(schema, segments).line;
+  const place = placeOf(schema, segments);
+  const line = rule.line ?? place.line;
+  const lineName = line === place.line ? place.lineName : undefined;
   const part = partOf(schema, rule.pointer.split('/')[2] ?? '');
-  return { ...rule, ...(line === undefined ? {} : { line }), ...(part === undefined ? {} : { part }) };
+  return {
+    ...rule,
+    ...(line === undefined ? {} : { line }),
+    ...(lineName === undefined ? {} : { lineName }),
+    ...(part === undefined ? {} : { part }),
+  };
 }
 
 /** Title of a member of `data`; one for each column has no title of its own. */

@@ -65,6 +65,8 @@ export interface Place {
   readonly node: SchemaNode | undefined;
   readonly label: Text;
   readonly line: string | undefined;
+  /** The line as the form counts it: 第32行, row 32. */
+  readonly lineName: Text | undefined;
 }
 
 /** What people call the value at a path of a form, and the line it stands on. */
@@ -72,6 +74,7 @@ export function placeOf(root: SchemaNode, segments: readonly string[]): Place {
   let node: SchemaNode | undefined = resolveNode(root, root);
   let numbering = node['x-lines'] ?? {};
   let line: string | undefined;
+  let lineName: Text | undefined;
   let names: Text[] = [];
   for (const segment of segments) {
     const isElement: boolean = node?.type === 'array';
@@ -82,7 +85,10 @@ export function placeOf(root: SchemaNode, segments: readonly string[]): Place {
       continue;
     }
     const isOwn = numbering.of !== undefined || names.some((name) => name.en.startsWith('row '));
-    if (node['x-line'] !== undefined) line = node['x-line'];
+    if (node['x-line'] !== undefined) {
+      line = node['x-line'];
+      lineName = lineNameOf(line, numbering);
+    }
     const inside = node['x-lines'] ?? numbering;
     const name = inside.of !== undefined && inside !== numbering ? inside.of : nameOf(node, segment, numbering);
     numbering = inside;
@@ -93,16 +99,21 @@ export function placeOf(root: SchemaNode, segments: readonly string[]): Place {
   return {
     node,
     line,
+    lineName,
     label: { zh: names.map((name) => name.zh).join('·'), en: names.map((name) => name.en).join(', ') },
   };
 }
 
-function nameOf(node: SchemaNode, segment: string, { as = 'line' }: Numbering): Text {
+function nameOf(node: SchemaNode, segment: string, numbering: Numbering): Text {
   const title = { zh: node.title ?? segment, en: node['x-title-en'] ?? segment };
-  const line = node['x-line'];
-  if (line === undefined) return title;
+  if (node['x-line'] === undefined) return title;
+  const line = lineNameOf(node['x-line'], numbering);
+  return { zh: `${line.zh}“${title.zh}”`, en: `${line.en} "${title.en}"` };
+}
+
+function lineNameOf(line: string, { as = 'line' }: Numbering): Text {
   const word = NUMBERED[as];
-  return { zh: `第${line}${word.zh}“${title.zh}”`, en: `${word.en} ${line} "${title.en}"` };
+  return { zh: `第${line}${word.zh}`, en: `${word.en} ${line}` };
 }
 
 /** Pointer of a path below `/data`. */

@@ -27,8 +27,6 @@ const WORDS = {
   errors: t('条不符则退回', 'refuse the filing'),
   warnings: t('条不符则提示', 'warn'),
   wholeForm: t('整张表', 'The form as a whole'),
-  line: t('第', 'Line'),
-  lineEnd: t('栏', ''),
   manyColumns: t('逐列检查，共', 'In each of'),
   columnsEnd: t('列', 'columns'),
   columns: t('逐列检查：', 'In each of these columns: '),
@@ -109,9 +107,8 @@ function groups(document: RulesDocument, say: Say, language: Language) {
   );
 }
 
-function placeName({ part, line }: DocumentedRule, say: Say, language: Language): string {
-  const words = line === undefined ? '' : `${say('line')} ${line} ${say('lineEnd')}`.trim();
-  return [part?.[language] ?? (line === undefined ? say('wholeForm') : ''), words]
+function placeName({ part, line, lineName }: DocumentedRule, say: Say, language: Language): string {
+  return [part?.[language] ?? (line === undefined ? say('wholeForm') : ''), lineName?.[language] ?? line ?? '']
     .filter((word) => word !== '')
     .join(' · ');
 }

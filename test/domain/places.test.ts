@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import { buildCatalogue } from '../../src/domain/catalogue.ts';
+import { rulesDocument } from '../../src/domain/rules-document.ts';
 import { isNumbering } from '../../src/domain/schema-node.ts';
 import { readSchemaFiles } from '../../src/ops/schemas.ts';
 
@@ -74,4 +75,15 @@ test('how a form numbers its places has a known form', () => {
     { on: 'row' },
   ])
     expect(isNumbering(wrong)).toBe(false);
+});
+
+test.each([
+  ['tax.cit.prepay', '2025-10', 'CIT-32', '第32行', 'row 32'],
+  ['tax.vat.general', '2021-08', 'VAT-19', '第19栏', 'line 19'],
+  ['tax.iit.withholding', '2022-01', 'IIT-TAX', '第38列', 'column 38'],
+])('%s %s documents the place of %s as %s, %s', (name, version, id, zh, en) => {
+  const type = catalogue.types.get(name);
+  const found = type?.versions.get(version);
+  const rules = type && found ? rulesDocument(type, found).rules : [];
+  expect(rules.find((rule) => rule.id === id)?.lineName).toEqual({ zh, en });
 });

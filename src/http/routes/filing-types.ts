@@ -32,6 +32,11 @@ const FilingTypeSchema = Type.Object({
   periods: Type.Array(Type.String()),
   event: Type.Boolean({ description: 'Event types need a reference and carry the date of the event twice' }),
   deadline: Type.Object({ rule: Type.String() }),
+  deadlines: Type.Optional(
+    Type.Record(Type.String(), Type.Object({ rule: Type.String() }), {
+      description: 'Kinds of period that are due by another rule',
+    }),
+  ),
   kinds: Type.Object({ correction: Type.Boolean(), void: Type.Boolean() }),
   notice: TextSchema,
   status: Type.Enum(['modelled', 'official']),
@@ -46,6 +51,9 @@ const RuleSchema = Type.Object({
   expression: Type.String({ description: 'CEL over int64; true: the rule is kept' }),
   pointer: Type.String({ description: 'Where a finding is shown' }),
   line: Type.Optional(Type.String({ description: "The form's own line (栏次)" })),
+  lineName: Type.Optional(
+    Type.Object(TextSchema.properties, { description: 'The line as the form counts it, such as 第32行, row 32' }),
+  ),
   source: Type.String({ description: 'Law or notice, and how certain it is' }),
   columns: Type.Optional(Type.Array(Type.String())),
   each: Type.Optional(Type.String({ description: 'Checked for every element of this list' })),
