@@ -30,6 +30,8 @@ export interface FilingTypeMetadata {
   /** Who files: which kinds of taxpayer owe it; absent means any filer may. */
   readonly filers?: { readonly taxpayerKinds?: readonly ('general' | 'small')[] };
   readonly deadline: DeadlineRule;
+  /** Kinds of period that are due by another rule: a year's statements are due months after the last quarter's. */
+  readonly deadlines?: Readonly<Partial<Record<PeriodKind, DeadlineRule>>>;
   readonly kinds: FilingKinds;
   /**
    * What it means that the filer, though registered then, has filed nothing for the period before: `warning` is found after

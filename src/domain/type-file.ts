@@ -1,6 +1,6 @@
 import { isPlainDate } from '../std/clock.ts';
 import { AGENCIES } from './filing.ts';
-import type { FilingTypeMetadata, FilingTypeVersionMetadata } from './filing-type.ts';
+import type { DeadlineRule, FilingTypeMetadata, FilingTypeVersionMetadata, PeriodKind } from './filing-type.ts';
 import type { JsonDocument } from './json-document.ts';
 import { addDays } from './period-kinds.ts';
 import { newAjv, type Report } from './schema-compile.ts';
@@ -21,6 +21,19 @@ const rule = (name: string, properties: object, required: string[] = []): object
 });
 const PERIODS = ['month', 'quarter', 'half-year', 'year', 'day', 'event'];
 
+const deadline = {
+  oneOf: [
+    rule('tax-month', {}),
+    rule(
+      'after-period',
+      { months: { ...count, minimum: 0 }, day: { ...count, maximum: 31 }, roll: { type: 'boolean' } },
+      ['months', 'day'],
+    ),
+    rule('after-event', { hours: count, days: count, workingDays: count }),
+    rule('none', {}),
+  ],
+};
+
 const validate = newAjv().compile({
   type: 'object',
   properties: {
@@ -36,18 +49,8 @@ const validate = newAjv().compile({
       },
       additionalProperties: false,
     },
-    deadline: {
-      oneOf: [
-        rule('tax-month', {}),
-        rule(
-          'after-period',
-          { months: { ...count, minimum: 0 }, day: { ...count, maximum: 31 }, roll: { type: 'boolean' } },
-          ['months', 'day'],
-        ),
-        rule('after-event', { hours: count, days: count, workingDays: count }),
-        rule('none', {}),
-      ],
-    },
+    deadline,
+    deadlines: { type: 'object', additionalProperties: deadline, minProperties: 1 },
     kinds: {
       type: 'object',
       properties: {
@@ -129,17 +132,26 @@ export function readTypeFile(document: JsonDocument, report: Report): FilingType
     report('/type', `the type of agency ${metadata.agency} must begin with "${metadata.agency}."`);
   if (metadata.periods.includes('event') && metadata.periods.length > 1)
     report('/periods', 'an event type has no other periods');
-  checkDeadline(metadata, report);
+  checkDeadlines(metadata, report);
   checkObliged(metadata, report);
   checkVersions(metadata.versions, report);
   return metadata;
 }
 
-function checkDeadline({ deadline, periods }: FilingTypeMetadata, report: Report): void {
-  if (deadline.rule !== 'after-event') return;
-  const given = [deadline.hours, deadline.days, deadline.workingDays].filter((value) => value !== undefined);
-  if (given.length !== 1) report('/deadline', 'exactly one of hours, days and workingDays');
-  if (!periods.includes('event')) report('/deadline', 'after-event is for event types');
+function checkDeadlines({ deadline, deadlines = {}, periods }: FilingTypeMetadata, report: Report): void {
+  checkDeadline('/deadline', deadline, periods, report);
+  for (const [kind, rule] of Object.entries(deadlines)) {
+    const at = `/deadlines/${kind}`;
+    if (!(periods as readonly string[]).includes(kind)) report(at, `the type has no period ${kind}`);
+    checkDeadline(at, rule, periods, report);
+  }
+}
+
+function checkDeadline(at: string, rule: DeadlineRule, periods: readonly PeriodKind[], report: Report): void {
+  if (rule.rule !== 'after-event') return;
+  const given = [rule.hours, rule.days, rule.workingDays].filter((value) => value !== undefined);
+  if (given.length !== 1) report(at, 'exactly one of hours, days and workingDays');
+  if (!periods.includes('event')) report(at, 'after-event is for event types');
 }
 
 function checkObliged({ obliged = [], periods }: FilingTypeMetadata, report: Report): void {

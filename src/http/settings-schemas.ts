@@ -43,7 +43,7 @@ const rule = Type.Union(
     Type.Object(
       {
         rule: Type.Literal('after-period'),
-        months: Type.Integer({ minimum: 0, maximum: 24 }),
+        months: Type.Integer({ minimum: 0, maximum: 12 }),
         day: Type.Integer({ minimum: 1, maximum: 31 }),
         roll: Type.Optional(Type.Boolean()),
       },

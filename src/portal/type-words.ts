@@ -26,8 +26,13 @@ export function periodWords(type: FilingTypeMetadata, language: Language): strin
 }
 
 /** When a filing is due, as the type says it; regions and extensions may say otherwise. */
-export function deadlineWords(rule: DeadlineRule, language: Language): string {
-  return deadlineText(rule)[language];
+export function deadlineWords({ deadline, deadlines = {} }: FilingTypeMetadata, language: Language): string {
+  const others = Object.entries(deadlines).map(([kind, rule]) => {
+    const { zh, en } = deadlineText(rule);
+    const period = PERIODS[kind as PeriodKind];
+    return t(`；按${period.zh}申报：${zh}`, `; for a ${period.en}: ${en}`)[language];
+  });
+  return [deadlineText(deadline)[language], ...others].join('');
 }
 
 function deadlineText(rule: DeadlineRule): Text {

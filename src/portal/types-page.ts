@@ -79,7 +79,7 @@ export function typePage({ metadata, versions }: FilingType, language: Language)
 ${definitions([
   [say('agency'), AGENCIES[metadata.agency][language]],
   [say('period'), periodWords(metadata, language)],
-  [say('deadline'), deadlineWords(metadata.deadline, language)],
+  [say('deadline'), deadlineWords(metadata, language)],
   [say('kinds'), kindWords(metadata, language)],
   [say('notice'), metadata.notice[language]],
   [say('status'), STATUS[metadata.status][language]],

@@ -1,14 +1,14 @@
 import { type Deadline, type DueDate, deadline, deadlineOn } from '../calendar/deadlines.ts';
 import type { WorkCalendar } from '../calendar/working-days.ts';
 import type { Period } from '../domain/filing.ts';
-import type { FilingTypeMetadata } from '../domain/filing-type.ts';
+import type { DeadlineRule, FilingTypeMetadata } from '../domain/filing-type.ts';
+import { kindsOfPeriod } from '../domain/period-kinds.ts';
 import { matchesType } from '../identity/mandates.ts';
-import type { PlainDate } from '../std/clock.ts';
 import type { StoredDeadline } from './records.ts';
 import { regionLevel, withinRegions } from './regions.ts';
 
-/** By the last day of the period, which alone decides; null: never late. */
-type Known = Map<PlainDate, Deadline | null>;
+/** By the last day of the period, which decides; by both days where the kind of period does too. null: never late. */
+type Known = Map<string, Deadline | null>;
 
 /** What was found out about one type. */
 interface OfType {
@@ -57,11 +57,12 @@ export class DeadlineTable {
       ofType.overrides.length === 0 || region === undefined
         ? ofType.everywhere
         : (ofType.byRegion.get(region) ?? learnRegion(ofType, region));
-    const found = known.get(period.to);
+    const key = type.deadlines === undefined ? period.to : `${period.from}/${period.to}`;
+    const found = known.get(key);
     if (found !== undefined) return found ?? undefined;
     const computed = this.#compute(type, ofType, region, period);
     if (known.size >= MAX_DAYS) known.clear();
-    known.set(period.to, computed ?? null);
+    known.set(key, computed ?? null);
     return computed;
   }
 
@@ -77,8 +78,14 @@ export class DeadlineTable {
   #compute(type: FilingTypeMetadata, { overrides }: OfType, region: string | undefined, period: Period) {
     const override = overrides.find((each) => countsIn(each, region) && countsFor(each, period));
     if (override?.dueDate !== undefined) return deadlineOn(override.dueDate);
-    return deadline(override?.rule ?? type.deadline, period, this.#calendar);
+    return deadline(override?.rule ?? ownRule(type, period), period, this.#calendar);
   }
+}
+
+function ownRule({ deadline, deadlines, periods }: FilingTypeMetadata, period: Period): DeadlineRule {
+  if (deadlines === undefined) return deadline;
+  const kind = kindsOfPeriod(period).find((each) => periods.includes(each) && deadlines[each] !== undefined);
+  return (kind && deadlines[kind]) ?? deadline;
 }
 
 function learnRegion({ overrides, byRegion, byOverrides }: OfType, region: string): Known {

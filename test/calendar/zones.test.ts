@@ -34,6 +34,8 @@ describe('in processes of three time zones', () => {
   test.each([
     // The quarter's returns: the tax period of the month after it, with the long holiday of October.
     ['tax.vat.small 2026-07-01/2026-09-30 350102', '2026-10-26 2026-10-26T16:00:00.000Z'],
+    ['tax.fs 2025-10-01/2025-12-31 350102', '2026-01-20 2026-01-20T16:00:00.000Z'],
+    ['tax.fs 2025-01-01/2025-12-31 350102', '2026-06-01 2026-06-01T16:00:00.000Z'],
     ['tax.cit.prepay 2025-10-01/2025-12-31 350102', '2026-01-20 2026-01-20T16:00:00.000Z'],
     // A fixed day of a month after a quarter, a half-year, a year: the last day of February is a Saturday worked in exchange, 31 August
     // 2025 a Sunday; 31 May 2025 begins the Dragon Boat Festival. 30 June is not moved where the rule does not say so.

@@ -111,6 +111,26 @@ describe('deadlines that were set', () => {
     expect([late('2028-01-20T15:59:59.999Z'), late('2028-01-20T16:00:00.000Z')]).toEqual([false, true]);
   });
 
+  test('a kind of period may be due by a rule of its own, which what is set replaces too', () => {
+    const year = { rule: 'after-period', months: 5, day: 31, roll: true } as const;
+    const statements: FilingTypeMetadata = {
+      ...typeOf('tax.fs'),
+      periods: ['month', 'quarter', 'year'],
+      deadlines: { year },
+    };
+    // The three end on the same day, in whatever order they are asked for.
+    const [month, quarter, annual] = (['month', 'quarter', 'year'] as const).map((kind) =>
+      periodContaining(kind, '2025-12-31'),
+    ) as [Period, Period, Period];
+    const due = (overrides: readonly StoredDeadline[]) => {
+      const settings = settingsWith(overrides);
+      return [annual, quarter, month, annual].map((period) => settings.due(statements, '350102', period)?.date);
+    };
+    expect(due([])).toEqual(['2026-06-01', '2026-01-20', '2026-01-20', '2026-06-01']);
+    const all = override('a', '', { rule: { rule: 'after-period', months: 2, day: 1 } });
+    expect(due([all])).toEqual(['2026-02-01', '2026-02-01', '2026-02-01', '2026-02-01']);
+  });
+
   test('whatever was asked before, the answer is the same', () => {
     const overrides = [
       override('a', '20', { region: '350000' }),
