@@ -1,5 +1,5 @@
 import { type ASTNode, Environment } from '@marcbachmann/cel-js';
-import { compileExact } from './exact.ts';
+import { compileExact, type Expression } from './exact.ts';
 import { HELPERS } from './helpers.ts';
 
 /** The types that a rule can meet. Money and counts are int64; JSON's doubles never get in. */
@@ -81,6 +81,11 @@ export function readExpression(source: string, roots: ReadonlySet<string>, colum
   const walk = new Walk(roots, column, paths);
   walk.visit(parse(baseEnvironment(), source).ast, []);
   return paths;
+}
+
+/** The syntax tree of an expression, for those who write it out in words. Throws {@link CelFault}. */
+export function syntaxOf(source: string): Expression {
+  return parse(baseEnvironment(), source).ast;
 }
 
 class Walk {
