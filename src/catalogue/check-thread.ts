@@ -18,12 +18,12 @@ interface Task {
  */
 export function checkInThread(
   files: ReadonlyMap<string, string>,
-  { limitMs = LIMIT_MS, program = new URL(import.meta.url) } = {},
+  { limitMs = LIMIT_MS, megabytes = LIMIT_MEGABYTES, program = new URL(import.meta.url) } = {},
 ): Promise<readonly Problem[]> {
   const task: Task = { kind: 'check-schemas', files };
   const thread = new Worker(program, {
     workerData: task,
-    resourceLimits: { maxOldGenerationSizeMb: LIMIT_MEGABYTES },
+    resourceLimits: { maxOldGenerationSizeMb: megabytes },
   });
   return new Promise<readonly Problem[]>((resolve, reject) => {
     const limit = setTimeout(() => reject(new Error('the check of the filing types took too long')), limitMs);

@@ -31,6 +31,14 @@ const get =
     return stage.gateway.ask('GET', path, { headers, ...(as === undefined ? {} : { as }) });
   };
 
+/** Programs and browsers ask for the same. */
+function asDocumentAndPage(target: string): Call {
+  return async ({ gateway }) => [
+    await gateway.ask('GET', target),
+    await gateway.ask('GET', target, { headers: { Accept: 'text/html' } }),
+  ];
+}
+
 const send =
   (
     method: 'PUT' | 'POST' | 'DELETE',
@@ -166,10 +174,11 @@ export const CALLS: Readonly<Record<string, Call>> = {
   getContent: get(({ filingId }) => `/v1/filings/${filingId}/content`, 'filer'),
   listObligations: get(({ filer }) => `/v1/filers/${filer.id}/obligations?from=2026-01-01&to=2026-12-31`, 'filer'),
   getPrefill: get(({ filer }) => `/v1/filers/${filer.id}/prefill?type=tax.vat.general&period=2026-10`, 'filer'),
-  listFilingTypes: get('/v1/filing-types'),
-  getFilingType: get('/v1/filing-types/tax.vat.general'),
+  listFilingTypes: asDocumentAndPage('/v1/filing-types'),
+  reloadFilingTypes: (stage) => stage.gateway.ask('POST', '/v1/filing-types/reload', { as: 'operator' }),
+  getFilingType: asDocumentAndPage('/v1/filing-types/tax.vat.general'),
   getFilingTypeSchema: get('/v1/filing-types/tax.vat.general/versions/2026-02/schema'),
-  getFilingTypeRules: get('/v1/filing-types/tax.vat.general/versions/2026-02/rules'),
+  getFilingTypeRules: asDocumentAndPage('/v1/filing-types/tax.vat.general/versions/2026-02/rules'),
   getFilingTypeExample: get('/v1/filing-types/tax.vat.general/versions/2026-02/example'),
   listHeads: get('/v1/agencies/psb/heads', 'psb'),
   getCheckpoint: get(`${OFFICES}/checkpoint`, 'psb'),
