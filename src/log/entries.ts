@@ -25,8 +25,8 @@ export interface EntryRange {
 }
 
 /**
- * Entries from index `from` on, at most `limit`, ending at the newest checkpoint; a newer one is signed when nothing
- * would be left to send. Entries are never altered, so any range can be read again.
+ * Entries from index `from` on, at most `limit`, ending at the newest checkpoint; a newer one is signed when that
+ * ends before `limit` and the log has grown, so that who asks after a filing was answered gets it. Entries are never altered, so any range can be read again.
  */
 export async function openEntries(
   ctx: LogContext,
@@ -34,7 +34,7 @@ export async function openEntries(
 ): Promise<EntryRange> {
   const { office, from, limit } = input;
   const newest = await newestCheckpoint(ctx, office);
-  const checkpoint = newest !== undefined && newest.size > from ? newest : await freshCheckpoint(ctx, office);
+  const checkpoint = newest !== undefined && newest.size >= from + limit ? newest : await freshCheckpoint(ctx, office);
   const to = Math.max(from, Math.min(from + limit, checkpoint.size));
   return { from, to, checkpointSize: checkpoint.size, parts: streamEntries(ctx.db.sql, logKey(ctx, office), from, to) };
 }
