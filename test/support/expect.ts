@@ -9,6 +9,7 @@ export interface Violation {
   readonly line?: string;
   readonly severity: string;
   readonly message: { readonly zh: string; readonly en: string };
+  readonly explanation?: string;
 }
 
 export interface ProblemDocument {
