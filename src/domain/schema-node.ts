@@ -104,7 +104,8 @@ export function placeOf(root: SchemaNode, segments: readonly string[]): Place {
   };
 }
 
-function nameOf(node: SchemaNode, segment: string, numbering: Numbering): Text {
+/** Its title, after its line as the form counts it. */
+export function nameOf(node: SchemaNode, segment: string, numbering: Numbering): Text {
   const title = { zh: node.title ?? segment, en: node['x-title-en'] ?? segment };
   if (node['x-line'] === undefined) return title;
   const line = lineNameOf(node['x-line'], numbering);

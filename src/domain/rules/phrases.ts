@@ -45,7 +45,7 @@ export const FUNCTIONS: Readonly<Record<string, Phrase>> = {
   days_between: ['$0至$1的天数', 'days from $0 to $1'],
   minutes_between: ['$0至$1的分钟数', 'minutes from $0 to $1'],
   age_on: ['$0出生者在$1的周岁', 'age on $1 of a person born $0'],
-  local_date: ['$0的日期（北京时间）', 'date of $0 (China time)'],
+  local_date: ['$0的日期（北京时间）', 'date of $0 (Beijing time)'],
   birth_date: ['$0中的出生日期', 'date of birth in $0'],
   sex_of: ['$0中的性别', 'sex in $0'],
   is_resident_id: ['$0是有效的公民身份号码', '$0 is a valid resident identity number'],
@@ -77,8 +77,8 @@ export const ENVELOPE: Readonly<Record<string, Text>> = {
   'period.from': { zh: '所属期起', en: 'start of the period' },
   'period.to': { zh: '所属期止', en: 'end of the period' },
   filer: { zh: '申报人统一社会信用代码', en: "filer's unified social credit code" },
-  kind: { zh: '申报类型', en: 'kind of filing' },
-  reference: { zh: '单据号', en: 'document number' },
+  kind: { zh: '申报性质', en: 'kind of filing' },
+  reference: { zh: '单据号', en: 'reference' },
 };
 
 /** For a rule that is written once for several columns. */

@@ -1,7 +1,7 @@
 import type { Text } from '../../std/text.ts';
 import type { RuleConstant, RuleDefinition, RuleSet, RuleSum } from '../filing-type.ts';
 import { pointerSegments } from '../json-document.ts';
-import { childNode, resolveNode, type SchemaNode } from '../schema-node.ts';
+import { childNode, type Numbering, nameOf, resolveNode, type SchemaNode } from '../schema-node.ts';
 import { type PathUse, syntaxOf } from './cel.ts';
 import type { Expression } from './exact.ts';
 import { ATOM, COLUMN, COMPARISON, ELEMENT, ENVELOPE, FUNCTIONS, join, METHODS, OPERATORS, say } from './phrases.ts';
@@ -129,7 +129,7 @@ class Words {
 
   #item(segments: readonly string[]): Text {
     const list = pointerSegments(this.#rule.each ?? '').slice(1);
-    const name = nameOf(this.#schema, elementAt(this.#schema, list), this.#steps(segments), false);
+    const name = pathName(this.#schema, list, this.#steps(segments));
     return say(['本行$0', "this row's $0"], [name]);
   }
 
@@ -172,17 +172,16 @@ class Words {
     if (other === undefined) return COLUMN;
     if (segments.length === 0) return other.title;
     const schema = this.#schemas.get(other.type);
-    const start = schema && (other.element === undefined ? schema : elementAt(schema, other.element.list.split('.')));
     const isWhole = other.element === undefined;
     let value: Text = { zh: '相应数据', en: 'what corresponds' };
     if (isWhole && segments[0] === 'period') value = ENVELOPE[segments.join('.')] ?? value;
     else if (isWhole && segments[0] === 'sums') value = { zh: '合计数', en: 'total' };
-    else if (schema !== undefined && start !== undefined) value = nameOf(schema, start, this.#steps(segments), isWhole);
+    else if (schema !== undefined) value = pathName(schema, other.element?.list.split('.'), this.#steps(segments));
     return say(['$0的$1', '$1 of $0'], [other.title, value]);
   }
 
   #member(schema: SchemaNode, segments: readonly string[]): Text {
-    return nameOf(schema, schema, this.#steps(segments), true);
+    return pathName(schema, undefined, this.#steps(segments));
   }
 
   #steps(segments: readonly string[]): Step[] {
@@ -223,11 +222,13 @@ function elementAt(schema: SchemaNode, path: readonly string[]): SchemaNode {
 }
 
 /**
- * A value by its line and titles. The part of the form that it is in comes first where it is not the main form; parts of a
- * form without lines go without saying.
+ * A value by its line and titles, in the whole form or in an element of a list of it. The part of the form that it is in
+ * comes first where it is not the main form; parts of a form without lines go without saying.
  */
-function nameOf(root: SchemaNode, start: SchemaNode, steps: readonly Step[], isFromTop: boolean): Text {
-  let node: SchemaNode | undefined = resolveNode(root, start);
+function pathName(root: SchemaNode, list: readonly string[] | undefined, steps: readonly Step[]): Text {
+  let node: SchemaNode | undefined = list === undefined ? resolveNode(root, root) : elementAt(root, list);
+  let numbering = numberingAt(root, list ?? []);
+  const isList = typeof steps[0] === 'string' && childNode(root, node, steps[0])?.type === 'array';
   const names: Text[] = [];
   let lined = -1;
   for (const [depth, step] of steps.entries()) {
@@ -240,23 +241,36 @@ function nameOf(root: SchemaNode, start: SchemaNode, steps: readonly Step[], isF
       continue;
     }
     node = node && childNode(root, node, step);
-    names.push(titleOf(node, step));
+    const inside = node?.['x-lines'] ?? numbering;
+    // A schedule has a short name, by which people speak of its lines.
+    const isSchedule = inside !== numbering && inside.of !== undefined;
+    names.push(isSchedule ? (inside.of ?? COLUMN) : titleOf(node, step, numbering));
+    numbering = inside;
     if (node?.['x-line'] !== undefined) lined = depth;
   }
-  const isMain = steps[0] === 'lines';
-  const head = isFromTop && lined > 0 && !isMain ? names.slice(0, 1) : [];
-  const isList = typeof steps[0] === 'string' && childNode(root, resolveNode(root, start), steps[0])?.type === 'array';
-  const from = lined >= 0 ? lined : isFromTop && !isList && steps.length > 1 ? 1 : 0;
+  const isInPart = list === undefined && steps.length > 1;
+  const isNamed = steps[0] !== 'lines' && (lined > 0 || numbering.of !== undefined);
+  const head = isInPart && isNamed ? names.slice(0, 1) : [];
+  const from = lined >= 0 ? lined : isInPart && !isList ? 1 : 0;
   return join([...head, ...names.slice(from)], '·', ' · ');
 }
 
-function titleOf(node: SchemaNode | undefined, member: string): Text {
+function titleOf(node: SchemaNode | undefined, member: string, numbering: Numbering): Text {
   // Some titles end with the codes that may be given: a formula is about the value.
-  const zh = (node?.title ?? member).replace(/（[a-z0-9][^）]*）$/, '');
-  const en = (node?.['x-title-en'] ?? member).replace(/: [0-9].*$/, '');
-  const title = { zh, en };
-  const line = node?.['x-line'];
-  return line === undefined ? title : { zh: `第${line}栏“${title.zh}”`, en: `line ${line} "${title.en}"` };
+  const title = (node?.title ?? member).replace(/（[a-z0-9][^）]*）$/, '');
+  const english = (node?.['x-title-en'] ?? member).replace(/: [0-9].*$/, '');
+  return nameOf({ ...node, title, 'x-title-en': english }, member, numbering);
+}
+
+/** How the lines are counted inside the list at a path. */
+function numberingAt(schema: SchemaNode, path: readonly string[]): Numbering {
+  let node: SchemaNode | undefined = resolveNode(schema, schema);
+  let numbering = node['x-lines'] ?? {};
+  for (const name of path) {
+    node = node && childNode(schema, node, name);
+    numbering = node?.['x-lines'] ?? numbering;
+  }
+  return numbering;
 }
 
 /** The child with the most members: one that is printed "—" has none. */
