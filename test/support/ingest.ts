@@ -15,7 +15,6 @@ import { type CheckedFiling, type CommitContext, commitTick } from '../../src/in
 import { type Accepted, type IngestContext, submit } from '../../src/ingest/pipeline.ts';
 import { Pool, type PoolOptions } from '../../src/ingest/pool.ts';
 import { readSchemaFiles } from '../../src/ops/schemas.ts';
-import type { Settings } from '../../src/settings/records.ts';
 import { settingsWith } from './calendar.ts';
 import { commitContext, createOffices } from './commit.ts';
 import type { TestDatabase } from './database.ts';
@@ -80,9 +79,6 @@ export interface TestIngest {
   readonly commit: CommitContext;
 }
 
-/** Nothing has been set: the deadlines of the types themselves, and no figures. */
-export const NO_SETTINGS: Settings = settingsWith();
-
 const catalogues: Catalogue[] = [];
 
 async function shippedTypes(): Promise<Catalogue> {
@@ -115,7 +111,7 @@ export async function testIngest(
   const ctx: IngestContext = {
     directory,
     catalogue: () => catalogue,
-    settings: NO_SETTINGS,
+    settings: settingsWith(),
     db: database.db,
     lanes: database.lanes,
     issuer: GATEWAY,
