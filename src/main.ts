@@ -31,7 +31,7 @@ import { startCheckpointTimer } from './log/checkpoint-timer.ts';
 import { filingProof } from './log/proof.ts';
 import { clusterMetrics, isWorker, Workers, workerReady, workerTask } from './ops/cluster.ts';
 import { type Config, readConfig } from './ops/config.ts';
-import { onHangup } from './ops/hangup.ts';
+import { Hangup } from './ops/hangup.ts';
 import { writePidFile } from './ops/pid-file.ts';
 import { type StopStep, stopOnSignals } from './ops/shutdown.ts';
 import { createLogger, createTelemetry, type Telemetry } from './ops/telemetry.ts';
@@ -73,6 +73,7 @@ export async function runGateway(): Promise<void> {
     workerReady();
     return;
   }
+  const hangup = new Hangup();
   const database = await openGatewayDatabase({ ...config, databaseUrl: config.databaseUrl }, log);
   const task = { address: database.address, lanes: database.meta.lanes };
   const stopDatabase = { name: 'database', run: () => database.stop() };
@@ -84,7 +85,7 @@ export async function runGateway(): Promise<void> {
         : await serve(config, log, task, await openCatalogue(log));
     const pidFile = { name: 'pid file', run: await writePidFile(config.dataDir) };
     const stop = stopOnSignals({ steps: [pidFile, ...steps, stopDatabase], log, clock: systemClock });
-    onHangup({ reload, stop });
+    hangup.take({ reload, stop });
     process.stdout.write(await welcome(config));
   } catch (error) {
     await database.stop();

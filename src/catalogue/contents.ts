@@ -1,5 +1,5 @@
 import type { Problem } from '../domain/catalogue.ts';
-import type { FilingTypeMetadata } from '../domain/filing-type.ts';
+import type { FilingTypeMetadata, RuleSet } from '../domain/filing-type.ts';
 import { parseJsonDocument } from '../domain/json-document.ts';
 
 /** The texts of the JSON files below `schemas/`, by path relative to it. */
@@ -15,6 +15,11 @@ export interface TypeFolder {
 
 const TYPE_FILE = /^([a-z]+\/[a-z0-9-]+)\/type\.json$/;
 
+/** The folders of types, whatever is in them. */
+function foldersIn(texts: SchemaTexts): string[] {
+  return [...texts.keys()].flatMap((file) => TYPE_FILE.exec(file)?.[1] ?? []);
+}
+
 /** What types sound texts hold, by name. */
 export function typeFolders(texts: SchemaTexts): Map<string, TypeFolder> {
   const found = new Map<string, TypeFolder>();
@@ -25,6 +30,52 @@ export function typeFolders(texts: SchemaTexts): Map<string, TypeFolder> {
     found.set(type, { type, folder, versions: versions.map(({ version }) => version) });
   }
   return found;
+}
+
+/** The types that the rules of a folder read beside their own; of an unsound file none: its faults are found elsewhere. */
+export function readTypes(texts: SchemaTexts, folder: string): string[] {
+  return [...texts].flatMap(([file, text]) => {
+    if (!file.startsWith(`${folder}/`) || !file.endsWith('/rules.json')) return [];
+    try {
+      const { others = {} } = JSON.parse(text) as Partial<RuleSet>;
+      return Object.values(others).map(({ type }) => type);
+    } catch {
+      return [];
+    }
+  });
+}
+
+/**
+ * What of `after` has to be checked when `before` was sound: the types that have changed, those that read them, what either
+ * reads, and all that belongs to no type.
+ */
+export function textsToCheck(before: SchemaTexts, after: SchemaTexts): SchemaTexts {
+  const files = changedFiles(before, after);
+  const isChanged = (folder: string): boolean => files.some((file) => file.startsWith(`${folder}/`));
+  const known = [...typeFolders(before).values()];
+  const folders = foldersIn(after);
+  const changedTypes = new Set(known.filter(({ folder }) => isChanged(folder)).map(({ type }) => type));
+  const checked = folders.filter(
+    (folder) => isChanged(folder) || readTypes(after, folder).some((type) => changedTypes.has(type)),
+  );
+  const read = new Set(checked.flatMap((folder) => readTypes(after, folder)));
+  const context = known.filter(({ type }) => read.has(type)).map(({ folder }) => folder);
+  const left = folders.filter((folder) => !checked.includes(folder) && !context.includes(folder));
+  return new Map([...after].filter(([file]) => !left.some((folder) => file.startsWith(`${folder}/`))));
+}
+
+/** Types that two folders of sound texts hold. */
+export function duplicates(texts: SchemaTexts): Problem[] {
+  const folders = new Map([...typeFolders(texts)].map(([type, { folder }]) => [folder, type]));
+  const doubled = foldersIn(texts).filter((folder) => !folders.has(folder));
+  return doubled.map((folder) => {
+    const { type } = JSON.parse(texts.get(`${folder}/type.json`) ?? '') as FilingTypeMetadata;
+    return {
+      file: `${folder}/type.json`,
+      line: 1,
+      message: { zh: `申报类型 ${type} 出现了两次。`, en: `type ${type} is there twice` },
+    };
+  });
 }
 
 /** What one reload changes, by names of types. */

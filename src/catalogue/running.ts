@@ -1,8 +1,8 @@
 import { setImmediate as turn } from 'node:timers/promises';
 import { buildCatalogue } from '../domain/catalogue.ts';
-import type { Catalogue, FilingType, RuleSet } from '../domain/filing-type.ts';
+import type { Catalogue, FilingType } from '../domain/filing-type.ts';
 import { assert } from '../std/errors.ts';
-import { difference, type SchemaTexts, type TypeFolder, typeFolders } from './contents.ts';
+import { difference, readTypes, type SchemaTexts, type TypeFolder, typeFolders } from './contents.ts';
 
 /** Sound texts, numbered as their process has taken them over. */
 export interface Edition {
@@ -74,8 +74,10 @@ function readBy(type: FilingType): string[] {
 
 function build(type: string, folders: ReadonlyMap<string, TypeFolder>, texts: SchemaTexts): FilingType {
   const own = textsOf(texts, folders.get(type));
-  const others = [...own].flatMap(([file, text]) => (file.endsWith('/rules.json') ? declaredOthers(text) : []));
-  const all = new Map([...own, ...others.flatMap((other) => textsOf(texts, folders.get(other)))]);
+  const others = readTypes(texts, folders.get(type)?.folder ?? '').flatMap((other) =>
+    textsOf(texts, folders.get(other)),
+  );
+  const all = new Map([...own, ...others]);
   const built = buildCatalogue(all, { alreadyChecked: true }).catalogue?.types.get(type);
   assert(built !== undefined, 'texts that were checked make a type');
   return built;
@@ -83,9 +85,4 @@ function build(type: string, folders: ReadonlyMap<string, TypeFolder>, texts: Sc
 
 function textsOf(texts: SchemaTexts, folder: TypeFolder | undefined): [string, string][] {
   return folder === undefined ? [] : [...texts].filter(([file]) => file.startsWith(`${folder.folder}/`));
-}
-
-function declaredOthers(text: string): string[] {
-  const { others = {} } = JSON.parse(text) as Partial<RuleSet>;
-  return Object.values(others).map(({ type }) => type);
 }

@@ -6,7 +6,7 @@ import { type Edition, RunningCatalogue } from './running.ts';
 import { CatalogueSource, type ReloadOutcome } from './source.ts';
 
 /** A reload checks for some seconds, and may have to wait for one that is under way. */
-const PATIENCE_MS = 240_000;
+const PATIENCE_MS = 300_000;
 
 /** In the change feed of identity: every process is to look at its folder again. */
 export const RELOAD_SUBJECT = 'catalogue:reload';

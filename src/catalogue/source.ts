@@ -9,7 +9,9 @@ import {
   type Difference,
   difference,
   disappearances,
+  duplicates,
   type SchemaTexts,
+  textsToCheck,
   typeFolders,
 } from './contents.ts';
 import type { Edition } from './running.ts';
@@ -121,8 +123,8 @@ export class CatalogueSource {
   async #findProblems(before: SchemaTexts, texts: SchemaTexts): Promise<readonly Problem[]> {
     // Another program may understand other things by the same texts.
     if ((await programMark()) !== this.#mark) return [REBUILT];
-    const problems = await (this.#options.check ?? checkInThread)(texts);
-    return problems.length > 0 ? problems : disappearances(before, texts);
+    const problems = await (this.#options.check ?? checkInThread)(textsToCheck(before, texts));
+    return problems.length > 0 ? problems : [...duplicates(texts), ...disappearances(before, texts)];
   }
 
   /** A folder that is not there, or not readable, is a fault of the folder. */

@@ -330,8 +330,8 @@ export class ShenbaoClient {
   }
 }
 
-/** As long as the gateway itself takes at most. */
-const RELOAD_MS = 240_000;
+/** About as long as the gateway itself takes at most; `fetch` in Node waits for no answer longer. */
+const RELOAD_MS = 290_000;
 
 /** In [0, 1), for jitter. */
 function uniform(): number {

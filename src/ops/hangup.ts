@@ -7,13 +7,29 @@ export interface HangupOptions {
   readonly stop: (reason: string) => void;
 }
 
-/** Takes SIGHUP. A process that was started from a terminal which is gone now stops. */
-export function onHangup({ reload, stop }: HangupOptions): void {
-  const hadTerminal = hasTerminal();
-  process.on('SIGHUP', () => {
-    if (hadTerminal && !hasTerminal()) stop('the terminal is gone');
-    else reload();
-  });
+/**
+ * Takes SIGHUP from its making on, since it ends a process that does not; one that comes before there is anything to reload
+ * is acted on later. A process that was started from a terminal which is gone now stops.
+ */
+export class Hangup {
+  readonly #hadTerminal = hasTerminal();
+  #options: HangupOptions | undefined;
+  #isPending = false;
+
+  constructor() {
+    process.on('SIGHUP', () => this.#act());
+  }
+
+  take(options: HangupOptions): void {
+    this.#options = options;
+    if (this.#isPending) this.#act();
+  }
+
+  #act(): void {
+    this.#isPending = this.#options === undefined;
+    if (this.#hadTerminal && !hasTerminal()) this.#options?.stop('the terminal is gone');
+    else this.#options?.reload();
+  }
 }
 
 function hasTerminal(): boolean {

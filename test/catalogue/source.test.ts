@@ -4,12 +4,21 @@ import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { checkInThread } from '../../src/catalogue/check-thread.ts';
-import { difference, disappearances, type SchemaTexts } from '../../src/catalogue/contents.ts';
+import {
+  difference,
+  disappearances,
+  duplicates,
+  type SchemaTexts,
+  textsToCheck,
+} from '../../src/catalogue/contents.ts';
 import { type Edition, RunningCatalogue } from '../../src/catalogue/running.ts';
 import { CatalogueSource, type ReloadOutcome } from '../../src/catalogue/source.ts';
-import type { Problem } from '../../src/domain/catalogue.ts';
+import { buildCatalogue, type Problem } from '../../src/domain/catalogue.ts';
 import { readSchemaFiles } from '../../src/ops/schemas.ts';
 import { recordingLogger } from '../support/logger.ts';
+
+/** For tests that compile many types: some seconds of CPU. */
+const SLOW = { timeout: 180_000 };
 
 const shipped: SchemaTexts = await readSchemaFiles();
 
@@ -103,7 +112,7 @@ describe('a reload', () => {
     expect(source.edition.texts).toBe(shipped);
   });
 
-  test('that is asked for while another is under way comes after it, one for all who ask', async () => {
+  test('that is asked for while another is under way comes after it, one for all who ask', SLOW, async () => {
     const folder = sound();
     const { source, checks } = await open(folder);
     const atStart = checks();
@@ -117,7 +126,7 @@ describe('a reload', () => {
 });
 
 describe('what runs', () => {
-  test('keeps the types whose texts are the same, and those that read none of what has changed', async () => {
+  test('keeps the types whose texts are the same, and those that read none of what has changed', SLOW, async () => {
     const running = await RunningCatalogue.of({ n: 1, texts: shipped });
     const before = running.catalogue;
     const texts = changed('tax/fs/type.json', '"en": "', '"en": "The ', renamed);
@@ -163,6 +172,39 @@ describe('contents', () => {
     const moved = new Map([...shipped].map(([file, text]) => [file.replace('psb/seal/', 'psb/seals/'), text]));
     expect(disappearances(shipped, moved)).toEqual([]);
     expect(difference(shipped, moved).changed).toEqual(['psb.seal']);
+  });
+});
+
+describe('what has to be checked', () => {
+  const foldersOf = (texts: SchemaTexts): string[] =>
+    [...texts.keys()].filter((file) => file.endsWith('/type.json')).map((file) => file.replace('/type.json', ''));
+
+  test('is what has changed, what reads it, what both read, and what belongs to no type', () => {
+    expect(foldersOf(textsToCheck(shipped, renamed))).toEqual(['psb/seal']);
+    const vat = changed('tax/vat-general/type.json', 'VAT and surcharges', 'VAT', renamed);
+    const folders = foldersOf(textsToCheck(shipped, vat));
+    for (const folder of ['psb/seal', 'tax/vat-general', 'tax/fs']) expect(folders).toContain(folder);
+    expect(folders).not.toContain('psb/lodging');
+    expect([...textsToCheck(shipped, renamed).keys()]).toContain('calendar/2026.json');
+    const stray = new Map(shipped).set('psb/notes.json', '{}').set('psb/seal/type.json', '{');
+    expect([...textsToCheck(shipped, stray).keys()]).toEqual(expect.arrayContaining(['psb/notes.json', SEAL]));
+  });
+
+  test('finds faults that the whole would show', SLOW, () => {
+    const check = (texts: SchemaTexts) => buildCatalogue(textsToCheck(shipped, texts)).problems ?? [];
+    expect(check(without('tax/fs')).some(({ message }) => message.en.includes('there is no type tax.fs'))).toBe(true);
+    expect(check(changed('tax/fs/2019-01/schema.json', '"balance', '"balanced')).length).toBeGreaterThan(0);
+    expect(check(renamed)).toEqual([]);
+  });
+
+  test('is told of a type that is there twice', () => {
+    const copy = [...shipped].flatMap(([file, text]): [string, string][] =>
+      file.startsWith('psb/seal/') ? [[file.replace('psb/seal/', 'psb/another/'), text]] : [],
+    );
+    expect(duplicates(new Map([...shipped, ...copy]))).toMatchObject([
+      { message: { en: 'type psb.seal is there twice' } },
+    ]);
+    expect(duplicates(shipped)).toEqual([]);
   });
 });
 
