@@ -1,11 +1,15 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { submitBulk } from '../../src/ingest/bulk.ts';
 import { submit } from '../../src/ingest/pipeline.ts';
 import { type StandingContext, standingFilings, standingPayloads } from '../../src/ingest/standing.ts';
 import type { FilingView } from '../../src/ingest/view.ts';
+import { sha256 } from '../../src/std/bytes.ts';
+import { splitLines } from '../../src/std/lines.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { flattened, lodging, type Payload, type SigningParty } from '../support/filer.ts';
 import { file, GATEWAY, registration, type TestIngest, testIngest } from '../support/ingest.ts';
 import { freshUscc } from '../support/parties.ts';
+import { rootOfLeaves } from '../support/receipt-verifier.ts';
 
 // Lodging registrations stand for all types: they are small, and a period of theirs is a day.
 
@@ -100,12 +104,25 @@ test('another filer, another type and another document number are others', async
 });
 
 test('what was signed is read back from every form in which it comes', async () => {
-  const compact = on('2026-10-08', { reference: '一' });
-  const flat = on('2026-10-08', { reference: '二' });
+  const [compact, flat, line] = ['一', '二', '三'].map((reference) => on('2026-10-08', { reference })) as [
+    Payload,
+    Payload,
+    Payload,
+  ];
   await stored(compact);
   const content = flattened(filer.filing(GATEWAY, flat));
   await submit(ingest.ctx, { content, form: 'flattened', receivedAt: ingest.clock.now() });
+  const bytes = Buffer.from(JSON.stringify(line));
+  const root = rootOfLeaves([sha256(Buffer.concat([Buffer.of(0), bytes]))]).toString('base64url');
+  const upload = `${JSON.stringify(filer.filing(GATEWAY, { count: 1, root }))}\n${bytes}\n`;
+  const chunks = (async function* () {
+    yield Buffer.from(upload);
+  })();
+  const outcomes = [];
+  for await (const outcome of submitBulk(ingest.ctx, splitLines(chunks, 65_536), () => ingest.clock.now()))
+    outcomes.push(outcome);
+  expect(outcomes).toMatchObject([{ accepted: { kind: 'stored' } }]);
   const payloads = (await standingPayloads(ctx, query('2026-10-08', '2026-10-08'))).map((each) => each.payload);
-  expect(payloads).toHaveLength(2);
-  expect(payloads).toEqual(expect.arrayContaining([compact, flat]));
+  expect(payloads).toHaveLength(3);
+  expect(payloads).toEqual(expect.arrayContaining([compact, flat, line]));
 });

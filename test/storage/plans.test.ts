@@ -4,7 +4,9 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { readEntries, readUrgent } from '../../src/storage/feed.ts';
 import { listFilings, loadFiling } from '../../src/storage/filing-lookup.ts';
 import { findByKeys } from '../../src/storage/filings.ts';
+import { readComparable } from '../../src/storage/findings.ts';
 import { readLeaves } from '../../src/storage/log.ts';
+import { listStanding, readContents } from '../../src/storage/standing.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 // Plans are kept from when the tables were empty and PostgreSQL knew nothing of them: they must be right even then.
@@ -62,4 +64,29 @@ test('a filer’s filings are listed through the index of keys, lane by lane', a
 test('urgent filings are looked up in the index that holds no others', async () => {
   const heads = [1, 2, 3].map((lane) => ({ lane, office: `office-${lane}`, size: 1_000_000 }));
   expect(await scans((tx) => readUrgent(tx as never, heads, 100))).toEqual({ filing_urgent: 3 });
+});
+
+test('what stands of a filer is looked for through the index of keys, lane by lane and month by month', async () => {
+  const filter = {
+    lanes: [1, 2],
+    tag: randomBytes(6),
+    filer: '91350100M000100Y43',
+    type: 'tax.vat.general',
+    fromMonth: 24_320,
+    toMonth: 24_321,
+    from: '2026-09-01',
+    to: '2026-10-31',
+    reference: undefined,
+    limit: 64,
+  };
+  for (const reach of ['inside', 'overlapping', 'exactly'] as const)
+    expect(await scans((tx) => listStanding(tx, { ...filter, reach }))).toEqual({ filing_key: 4 });
+});
+
+test('what is compared is read through the primary key', async () => {
+  const log = { lane: 1, office: '13501000000' };
+  const places = [1, 2].map((index) => ({ ...log, index }));
+  expect(await scans((tx) => readContents(tx, places))).toEqual({ filing_pk: 2 });
+  const range = { from: 0, to: 4_096, types: ['tax.vat.general'], limit: 32 };
+  expect(await scans((tx) => readComparable(tx, log, range))).toEqual({ filing_pk: 1 });
 });
