@@ -1,11 +1,15 @@
 import type { Text } from '../std/text.ts';
-import type { FilingType, FilingTypeVersion, RuleDefinition, RuleSet, RuleSum } from './filing-type.ts';
+import type { Catalogue, FilingType, FilingTypeVersion, RuleDefinition, RuleSet, RuleSum } from './filing-type.ts';
+import { describeRule } from './rules/words.ts';
 import { childNode, placeOf, resolveNode, type SchemaNode } from './schema-node.ts';
 
-/** A rule as its readers see it: with the line that its finding is shown on, whoever has said so. */
+/** A rule as its readers see it. */
 export interface DocumentedRule extends RuleDefinition {
+  /** The expression in words. */
+  readonly formula: Text;
+  /** The form's own line that the finding is shown on, whoever has said so. */
   readonly line?: string;
-  /** The line as the form counts it: 第32行, row 32. */
+  /** The same as people say it: 第32行, row 32. */
   readonly lineName?: Text;
   /** The part of the form that it is about, such as a schedule; absent for the form as a whole. */
   readonly part?: Text;
@@ -21,29 +25,44 @@ export interface RulesDocument extends RuleSet {
   readonly rules: readonly DocumentedRule[];
 }
 
-export function rulesDocument({ metadata }: FilingType, version: FilingTypeVersion): RulesDocument {
+/**
+ * @param fewColumns formulas name the columns of a rule when there are not more of them; by default all
+ */
+export function rulesDocument(
+  catalogue: Catalogue,
+  { metadata }: FilingType,
+  version: FilingTypeVersion,
+  fewColumns = Number.POSITIVE_INFINITY,
+): RulesDocument {
   const { ruleSet } = version;
   const schema = version.schema as SchemaNode;
+  const schemas = new Map(Object.values(ruleSet.others).map(({ type }) => [type, newestSchema(catalogue, type)]));
+  const documented = (rule: RuleDefinition): DocumentedRule => {
+    const { columns, ...general } = rule;
+    const told = (columns?.length ?? 0) > fewColumns ? general : rule;
+    return { ...rule, formula: describeRule(told, ruleSet, schema, schemas), ...placeIn(schema, rule) };
+  };
   return {
     type: metadata.type,
     version: version.metadata.version,
     title: metadata.title,
     ...ruleSet,
     sums: ruleSet.let,
-    rules: ruleSet.rules.map((rule) => documented(rule, schema)),
+    rules: ruleSet.rules.map(documented),
   };
 }
 
-function documented(rule: RuleDefinition, schema: SchemaNode): DocumentedRule {
-  const segments = segmentsOf(rule);
-  const place = placeOf(schema, segments);
-  const line = rule.line ?? place.line;
-  const lineName = line === place.line ? place.lineName : undefined;
+function newestSchema(catalogue: Catalogue, type: string): object {
+  return [...(catalogue.types.get(type)?.versions.values() ?? [])].at(-1)?.schema ?? {};
+}
+
+function placeIn(schema: SchemaNode, rule: RuleDefinition): Pick<DocumentedRule, 'line' | 'lineName' | 'part'> {
+  const { line: found, lineName } = placeOf(schema, segmentsOf(rule));
+  const line = rule.line ?? found;
   const part = partOf(schema, rule.pointer.split('/')[2] ?? '');
   return {
-    ...rule,
     ...(line === undefined ? {} : { line }),
-    ...(lineName === undefined ? {} : { lineName }),
+    ...(lineName === undefined || line !== found ? {} : { lineName }),
     ...(part === undefined ? {} : { part }),
   };
 }

@@ -1,5 +1,5 @@
 import type { Language } from '../std/text.ts';
-import { constant, constantResponse } from './constant.ts';
+import { type Constant, constant, constantResponse } from './constant.ts';
 import { preferredMediaType } from './negotiate.ts';
 import { LANGUAGE_TAGS } from './problem.ts';
 import type { Call } from './route.ts';
@@ -20,15 +20,34 @@ export function pageHeaders(language: Language): Record<string, string> {
 
 type Asking = Pick<Call<unknown, { readonly lang?: Language }, unknown>, 'header' | 'language' | 'query'>;
 
-/** Programs get JSON, browsers a page: what `Accept` likes best, JSON when it does not say. */
-export function documentOrPage(call: Asking, document: () => object, page: (language: Language) => string): Response {
+/** What was made of an object that does not change, for as long as that is in use. */
+const made = new WeakMap<object, Map<string, Constant>>();
+
+function once(source: object, variant: string, make: () => Constant): Constant {
+  const variants = made.get(source) ?? new Map<string, Constant>();
+  made.set(source, variants);
+  const known = variants.get(variant) ?? make();
+  variants.set(variant, known);
+  return known;
+}
+
+/**
+ * Programs get JSON, browsers a page: what `Accept` likes best, JSON when it does not say.
+ * @param source what both are made from, and nothing else but the language
+ */
+export function documentOrPage(
+  call: Asking,
+  source: object,
+  document: () => object,
+  page: (language: Language) => string,
+): Response {
   const language = call.query.lang ?? call.language;
   const isPage = preferredMediaType(call.header('accept'), ['application/json', 'text/html']) === 'text/html';
   const response = constantResponse(
     call,
     isPage
-      ? constant(page(language), 'text/html; charset=utf-8')
-      : constant(JSON.stringify(document()), 'application/json'),
+      ? once(source, language, () => constant(page(language), 'text/html; charset=utf-8'))
+      : once(source, 'json', () => constant(JSON.stringify(document()), 'application/json')),
   );
   if (isPage) for (const [name, value] of Object.entries(pageHeaders(language))) response.headers.set(name, value);
   response.headers.set('Vary', isPage ? 'Accept, Accept-Language' : 'Accept');

@@ -29,9 +29,6 @@ const WORDS = {
   wholeForm: t('整张表', 'The form as a whole'),
   manyColumns: t('逐列检查，共', 'In each of'),
   columnsEnd: t('列', 'columns'),
-  columns: t('逐列检查：', 'In each of these columns: '),
-  each: t('逐行检查：', 'For each element of '),
-  when: t('仅当填报了 ', 'Only when these are filled in: '),
   otherFilings: t('所比对的其他申报', 'Other filings that are looked at'),
   regional: t('各地标准', 'Figures of regions'),
   constants: t('所用标准与税率', 'Figures'),
@@ -40,6 +37,7 @@ const WORDS = {
   meaning: t('含义', 'Meaning'),
   value: t('取值', 'Value'),
   source: t('来源', 'Source'),
+  message: t('提示', 'It says'),
   shown: t('显示于', 'Shown at'),
   expression: t('程序表达式', 'Expression'),
   noRules: t('此版本没有规则：只检查表单结构。', 'This version has no rules: only the schema is checked.'),
@@ -114,11 +112,10 @@ function placeName({ part, line, lineName }: DocumentedRule, say: Say, language:
 }
 
 /** More columns than this are shown when somebody asks for them. */
-const FEW_COLUMNS = 6;
+export const FEW_COLUMNS = 6;
 
 function columnList(columns: readonly string[], say: Say, language: Language) {
   const names = columns.join(language === 'zh' ? '、' : '; ');
-  if (columns.length <= FEW_COLUMNS) return html`<p class="soft">${say('columns')}${names}</p>`;
   return html`<details><summary>${say('manyColumns')} ${columns.length} ${say('columnsEnd')}</summary><p class="soft">${names}</p></details>`;
 }
 
@@ -126,13 +123,16 @@ function ruleCard(rule: DocumentedRule, document: RulesDocument, say: Say, langu
   const columns = rule.columns?.map((name) => document.columns[name]?.[language] ?? name);
   return html`<article class="rule ${rule.severity}" id="${rule.id}">
 <h4><a href="#${rule.id}"><code>${rule.id}</code></a> ${rule.title[language]} <span class="badge ${rule.severity}">${say(rule.severity)}</span></h4>
-<p>${readable(rule.message, language)}</p>
-${columns === undefined ? NOTHING : columnList(columns, say, language)}
-${rule.each === undefined ? NOTHING : html`<p class="soft">${say('each')}<code>${rule.each}</code></p>`}
-${rule.when === undefined ? NOTHING : html`<p class="soft">${say('when')}${rule.when.map((path) => html`<code>${path}</code> `)}</p>`}
+<p class="formula">${capital(rule.formula[language])}</p>
+<p class="soft">${say('message')}: ${readable(rule.message, language)}</p>
+${columns === undefined || columns.length <= FEW_COLUMNS ? NOTHING : columnList(columns, say, language)}
 <details><summary>${say('expression')}</summary><pre><code>${rule.expression}</code></pre></details>
 <p class="soft">${say('source')}: ${rule.source} · ${say('shown')} <code>${rule.pointer}</code></p>
 </article>`;
+}
+
+function capital(text: string): string {
+  return text.slice(0, 1).toUpperCase() + text.slice(1);
 }
 
 const PLACEHOLDERS: readonly (readonly [RegExp, Text])[] = [

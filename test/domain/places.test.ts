@@ -84,6 +84,6 @@ test.each([
 ])('%s %s documents the place of %s as %s, %s', (name, version, id, zh, en) => {
   const type = catalogue.types.get(name);
   const found = type?.versions.get(version);
-  const rules = type && found ? rulesDocument(type, found).rules : [];
+  const rules = type && found ? rulesDocument(catalogue, type, found).rules : [];
   expect(rules.find((rule) => rule.id === id)?.lineName).toEqual({ zh, en });
 });

@@ -84,7 +84,11 @@ describe('filing types', () => {
       expect.arrayContaining(['columns', 'constants', 'let', 'sums', 'others', 'regional', 'rules']),
     );
     const rule = (document.rules as { id: string }[]).find(({ id }) => id === 'VAT-19');
-    expect(rule).toMatchObject({ line: '19', source: expect.stringContaining('[') });
+    expect(rule).toMatchObject({
+      line: '19',
+      source: expect.stringContaining('['),
+      formula: { zh: expect.stringContaining('第19栏'), en: expect.stringContaining('line 19') },
+    });
   });
 
   const browser = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };

@@ -1,9 +1,10 @@
 import { Type } from 'typebox';
 import type { Catalogue, FilingType, FilingTypeVersion } from '../../domain/filing-type.ts';
 import { rulesDocument } from '../../domain/rules-document.ts';
-import { rulesPage } from '../../portal/rules-page.ts';
+import { FEW_COLUMNS, rulesPage } from '../../portal/rules-page.ts';
 import { typePage, typesPage } from '../../portal/types-page.ts';
 import { GatewayError } from '../../std/errors.ts';
+import type { Language } from '../../std/text.ts';
 import { constant, constantResponse } from '../constant.ts';
 import { PayloadSchema, TextSchema } from '../filing-schemas.ts';
 import { documentOrPage } from '../html.ts';
@@ -48,12 +49,14 @@ const RuleSchema = Type.Object({
   severity: Type.Enum(['error', 'warning']),
   title: TextSchema,
   message: TextSchema,
+  formula: TextSchema,
   expression: Type.String({ description: 'CEL over int64; true: the rule is kept' }),
   pointer: Type.String({ description: 'Where a finding is shown' }),
   line: Type.Optional(Type.String({ description: "The form's own line (栏次)" })),
   lineName: Type.Optional(
     Type.Object(TextSchema.properties, { description: 'The line as the form counts it, such as 第32行, row 32' }),
   ),
+  part: Type.Optional(Type.Object(TextSchema.properties, { description: 'The part of the form, such as a schedule' })),
   source: Type.String({ description: 'Law or notice, and how certain it is' }),
   columns: Type.Optional(Type.Array(Type.String())),
   each: Type.Optional(Type.String({ description: 'Checked for every element of this list' })),
@@ -99,18 +102,15 @@ function typeRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
         },
       },
       handle: (call) => {
-        const types = [...deps.catalogue().types.values()];
-        return kept(
-          documentOrPage(
-            call,
-            () => ({ items: types.map(describe), next: null }),
-            (language) =>
-              typesPage(
-                types.map(({ metadata }) => metadata),
-                language,
-              ),
-          ),
-        );
+        const catalogue = deps.catalogue();
+        const types = [...catalogue.types.values()];
+        const document = (): object => ({ items: types.map(describe), next: null });
+        const page = (language: Language): string =>
+          typesPage(
+            types.map(({ metadata }) => metadata),
+            language,
+          );
+        return kept(documentOrPage(call, catalogue, document, page));
       },
     }),
     route({
@@ -126,13 +126,8 @@ function typeRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
       errors: ['not-found'],
       handle: (call) => {
         const type = findType(deps, call.params.type);
-        return kept(
-          documentOrPage(
-            call,
-            () => describe(type),
-            (language) => typePage(type, language),
-          ),
-        );
+        const page = (language: Language): string => typePage(type, language);
+        return kept(documentOrPage(call, type, () => describe(type), page));
       },
     }),
   ];
@@ -171,14 +166,11 @@ function versionRoutes(deps: FilingTypeRouteDeps): readonly Route[] {
       handle: (call) => {
         const type = findType(deps, call.params.type);
         const version = findVersion(deps, call.params);
-        const document = rulesDocument(type, version);
-        return kept(
-          documentOrPage(
-            call,
-            () => document,
-            (language) => rulesPage(type, version, document, language),
-          ),
-        );
+        const catalogue = deps.catalogue();
+        const document = (): object => rulesDocument(catalogue, type, version);
+        const page = (language: Language): string =>
+          rulesPage(type, version, rulesDocument(catalogue, type, version, FEW_COLUMNS), language);
+        return kept(documentOrPage(call, version, document, page));
       },
     }),
     route({
