@@ -13,13 +13,14 @@ import { silentLogger } from './logger.ts';
 import { type Answer, type AskOptions, ask, Connections } from './wire.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
-const PROGRAM = path.join(root, 'dist', 'main.js');
 const START_PATIENCE_MS = 60_000;
 
 export interface GatewayOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** Absent: the gateway's own embedded PostgreSQL, in its data folder. It must be durable, or the gateway refuses it. */
   readonly databaseUrl?: string;
+  /** The package whose program runs; by default this one. */
+  readonly root?: string;
 }
 
 const PARTY_FILES = {
@@ -34,7 +35,7 @@ const PARTY_FILES = {
 export type PartyName = keyof typeof PARTY_FILES;
 
 /** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const server = createServer();
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const { port } = server.address() as AddressInfo;
@@ -49,6 +50,7 @@ export class Gateway {
   readonly dataDir: string;
   readonly connections = new Connections();
   readonly #options: GatewayOptions;
+  readonly #root: string;
   readonly #tokens = new Map<string, string>();
   #process: ChildProcess | undefined;
   #sql: Promise<Sql> | undefined;
@@ -56,13 +58,18 @@ export class Gateway {
   output = '';
 
   constructor(options: GatewayOptions, port: number) {
-    if (!existsSync(PROGRAM)) throw new Error('dist/main.js is not there: npm run build');
+    this.#root = options.root ?? root;
+    if (!existsSync(this.#program)) throw new Error('dist/main.js is not there: npm run build');
     this.#options = options;
     this.port = port;
     this.url = `http://127.0.0.1:${port}`;
     this.dataDir = mkdtempSync(path.join(os.tmpdir(), 'shenbao-e2e-'));
     // The account that PostgreSQL runs as must be able to go through it.
     chmodSync(this.dataDir, 0o755);
+  }
+
+  get #program(): string {
+    return path.join(this.#root, 'dist', 'main.js');
   }
 
   /** Also `aud` of filings. */
@@ -77,8 +84,8 @@ export class Gateway {
   /** Starts the process and waits until it can commit. */
   async start(): Promise<this> {
     const { env = {}, databaseUrl } = this.#options;
-    const child = spawn(process.execPath, [PROGRAM], {
-      cwd: root,
+    const child = spawn(process.execPath, [this.#program], {
+      cwd: this.#root,
       stdio: ['ignore', 'pipe', 'pipe'],
       env: {
         PATH: process.env.PATH,
