@@ -221,11 +221,15 @@ interface PartsInput {
   readonly openApi: string;
 }
 
-function makePool(config: Config, ctx: CommitContext, onCommit: () => void): Pool<CheckedFiling, CommitOutcome> {
+function makePool(
+  config: Config,
+  ctx: CommitContext,
+  onCommit: (filings: readonly CheckedFiling[]) => void,
+): Pool<CheckedFiling, CommitOutcome> {
   return new Pool({
     flush: async (filings: readonly CheckedFiling[]) => {
       const outcomes = await commitTick(ctx, filings);
-      onCommit();
+      onCommit(filings);
       return outcomes;
     },
     clock: ctx.clock,
@@ -246,7 +250,7 @@ function makeParts(input: PartsInput) {
   const limits = new Limits(clock, config.rates);
   const failures = new Failures({ classify: classifyFailure, log, clock });
   const commitContext = { db, lanes, clock, signer, issuer, log, ...TICK_BOUNDS };
-  const pool = makePool(config, commitContext, () => comparison.wake());
+  const pool = makePool(config, commitContext, (filings) => comparison.wake(filings));
   metrics.gauge('pool_filings', () => pool.size);
   const catalogue = () => input.catalogue.current;
   const isBusy = () => pool.size > 0;

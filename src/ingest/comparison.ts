@@ -33,9 +33,13 @@ export interface ComparisonContext extends Omit<CompareContext, 'sql'> {
   readonly isBusy: () => boolean;
 }
 
+interface Committed {
+  readonly type: string;
+}
+
 export interface Comparison {
   /** Says that this process has committed filings, so that nobody has to wait for the next look. */
-  wake(): void;
+  wake(filings: readonly Committed[]): void;
   /** Resolves when the part in hand is done. */
   stop(): Promise<void>;
 }
@@ -43,7 +47,7 @@ export interface Comparison {
 /** Between two looks for logs that grew in other processes. */
 const POLL_MS = 1_500;
 /** After a commit, for the others of the same moment. */
-const GATHER_MS = 50;
+const GATHER_MS = 100;
 /** Rest after each part, in times of what the part took, the database's share included: while filings come, a fifth of a core. */
 const REST = { quiet: 1, busy: 4 };
 /** Filings come when this process has committed some within this time. */
@@ -61,7 +65,7 @@ export function startComparison(ctx: ComparisonContext, pollMs = POLL_MS): Compa
   const follower = new Follower(ctx, pollMs);
   const running = follower.run();
   return {
-    wake: () => follower.wake(),
+    wake: (filings) => follower.wake(filings),
     stop: () => {
       follower.stop();
       return running;
@@ -71,13 +75,14 @@ export function startComparison(ctx: ComparisonContext, pollMs = POLL_MS): Compa
 
 /** The names of the types that are compared, and their agencies: the logs of others are not even looked at. */
 interface Compared {
-  readonly types: readonly string[];
+  readonly types: ReadonlySet<string>;
   readonly agencies: readonly string[];
 }
 
 function comparedIn(catalogue: Catalogue): Compared {
   const types = [...catalogue.types.values()].filter(isCompared).map((type) => type.metadata.type);
-  return { types, agencies: AGENCIES.filter((agency) => types.some((type) => type.startsWith(`${agency}.`))) };
+  const agencies = AGENCIES.filter((agency) => types.some((type) => type.startsWith(`${agency}.`)));
+  return { types: new Set(types), agencies };
 }
 
 class Follower {
@@ -85,13 +90,13 @@ class Follower {
   readonly #pollMs: number;
   #stopped = false;
   #woken = false;
-  #wokenAt = Number.NEGATIVE_INFINITY;
+  #busyAt = Number.NEGATIVE_INFINITY;
   #rouse: (() => void) | undefined;
   #lag = 0;
   #after: { readonly lane: number; readonly office: string } = { lane: -1, office: '' };
   readonly #attempts = new Map<string, number>();
   #catalogue: Catalogue | undefined;
-  #compared: Compared = { types: [], agencies: [] };
+  #compared: Compared = { types: new Set(), agencies: [] };
 
   constructor(ctx: ComparisonContext, pollMs: number) {
     this.#ctx = ctx;
@@ -99,9 +104,10 @@ class Follower {
     ctx.metrics.gauge('comparison_lag_filings', () => this.#lag);
   }
 
-  wake(): void {
+  wake(filings: readonly Committed[]): void {
+    this.#busyAt = this.#ctx.clock.monotonic();
+    if (this.#woken || !filings.some(({ type }) => this.#compared.types.has(type))) return;
     this.#woken = true;
-    this.#wokenAt = this.#ctx.clock.monotonic();
     this.#rouse?.();
   }
 
@@ -130,7 +136,7 @@ class Follower {
   /** One part of each log that grew. True when there is nothing left to do. */
   async #round(): Promise<boolean> {
     const { types, agencies } = this.#known();
-    if (types.length === 0) return true;
+    if (types.size === 0) return true;
     const { clock, db } = this.#ctx;
     const grown = await findGrownOffices(db.sql, agencies, this.#after, ROUND_OFFICES);
     this.#lag = grown[0]?.lag ?? 0;
@@ -139,7 +145,7 @@ class Follower {
       if (this.#stopped) return true;
       this.#after = { lane: office.lane, office: office.office };
       const began = clock.monotonic();
-      const moved = await this.#part(office, types);
+      const moved = await this.#part(office, [...types]);
       if (moved) isDone = false;
       const took = clock.monotonic() - began;
       await this.#rest(took * (this.#isBusy() ? REST.busy : REST.quiet));
@@ -148,7 +154,7 @@ class Follower {
   }
 
   #isBusy(): boolean {
-    return this.#ctx.isBusy() || this.#ctx.clock.monotonic() - this.#wokenAt < BUSY_MS;
+    return this.#ctx.isBusy() || this.#ctx.clock.monotonic() - this.#busyAt < BUSY_MS;
   }
 
   #known(): Compared {
