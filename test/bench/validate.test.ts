@@ -67,6 +67,10 @@ test('a filing that does not pass is not weighed', async () => {
 
 test('a bench that does not exist, or an option of another, is a mistake in the use', async () => {
   expect(await bench('speed')).toMatchObject({ code: 2, stderr: expect.stringContaining('single, validate') });
+  expect(await bench('validate', '--only', 'tax.poll')).toMatchObject({
+    code: 2,
+    stderr: expect.stringContaining('no type tax.poll'),
+  });
   expect(await bench('validate', '--connections', '5')).toMatchObject({ code: 2 });
   expect(await bench('validate', '--rounds', 'few')).toMatchObject({
     code: 2,
