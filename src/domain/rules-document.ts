@@ -74,11 +74,10 @@ function partOf(schema: SchemaNode, member: string): Text | undefined {
   return { zh: node.title, en: node['x-title-en'] ?? node.title };
 }
 
-/** The path in `data` of what the rule is about: in its first column, and in the first element of a list. */
-function segmentsOf({ pointer, columns }: RuleDefinition): string[] {
-  const [, root, ...segments] = pointer
-    .replaceAll('{column}', columns?.[0] ?? '')
-    .replaceAll('{index}', '0')
-    .split('/');
-  return root === 'data' ? segments.map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~')) : [];
+/** The path in `data` of what the rule is about, in the first element of a list, as far as it is the same in all columns. */
+function segmentsOf({ pointer }: RuleDefinition): string[] {
+  const [, root, ...segments] = pointer.replaceAll('{index}', '0').split('/');
+  const columnAt = segments.findIndex((segment) => segment.includes('{column}'));
+  const common = columnAt < 0 ? segments : segments.slice(0, columnAt);
+  return root === 'data' ? common.map((segment) => segment.replaceAll('~1', '/').replaceAll('~0', '~')) : [];
 }

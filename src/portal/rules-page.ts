@@ -37,7 +37,8 @@ const WORDS = {
   meaning: t('含义', 'Meaning'),
   value: t('取值', 'Value'),
   source: t('来源', 'Source'),
-  message: t('提示', 'It says'),
+  message: t('提示：', 'It says: '),
+  from: t('来源：', 'Source: '),
   shown: t('显示于', 'Shown at'),
   expression: t('程序表达式', 'Expression'),
   noRules: t('此版本没有规则：只检查表单结构。', 'This version has no rules: only the schema is checked.'),
@@ -106,9 +107,9 @@ function groups(document: RulesDocument, say: Say, language: Language) {
 }
 
 function placeName({ part, line, lineName }: DocumentedRule, say: Say, language: Language): string {
-  return [part?.[language] ?? (line === undefined ? say('wholeForm') : ''), lineName?.[language] ?? line ?? '']
-    .filter((word) => word !== '')
-    .join(' · ');
+  const words = lineName?.[language] ?? (line === undefined ? '' : `${say('line')} ${line} ${say('lineEnd')}`.trim());
+  const name = part?.[language] ?? (words === '' ? say('wholeForm') : '');
+  return capital([name, words].filter((word) => word !== '').join(' · '));
 }
 
 /** More columns than this are shown when somebody asks for them. */
@@ -124,10 +125,10 @@ function ruleCard(rule: DocumentedRule, document: RulesDocument, say: Say, langu
   return html`<article class="rule ${rule.severity}" id="${rule.id}">
 <h4><a href="#${rule.id}"><code>${rule.id}</code></a> ${rule.title[language]} <span class="badge ${rule.severity}">${say(rule.severity)}</span></h4>
 <p class="formula">${capital(rule.formula[language])}</p>
-<p class="soft">${say('message')}: ${readable(rule.message, language)}</p>
+<p class="soft">${say('message')}${readable(rule.message, language)}</p>
 ${columns === undefined || columns.length <= FEW_COLUMNS ? NOTHING : columnList(columns, say, language)}
 <details><summary>${say('expression')}</summary><pre><code>${rule.expression}</code></pre></details>
-<p class="soft">${say('source')}: ${rule.source} · ${say('shown')} <code>${rule.pointer}</code></p>
+<p class="soft">${say('from')}${rule.source} · ${say('shown')} <code>${rule.pointer}</code></p>
 </article>`;
 }
 
