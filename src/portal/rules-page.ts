@@ -107,7 +107,7 @@ function groups(document: RulesDocument, say: Say, language: Language) {
 }
 
 function placeName({ part, line, lineName }: DocumentedRule, say: Say, language: Language): string {
-  const words = lineName?.[language] ?? (line === undefined ? '' : `${say('line')} ${line} ${say('lineEnd')}`.trim());
+  const words = lineName?.[language] ?? line ?? '';
   const name = part?.[language] ?? (words === '' ? say('wholeForm') : '');
   return capital([name, words].filter((word) => word !== '').join(' · '));
 }
