@@ -3,7 +3,10 @@ import type { FilingTypeMetadata } from '../../src/domain/filing-type.ts';
 import { deleteCalendarYear, putCalendarYear, readCalendarYear } from '../../src/settings/calendar-years.ts';
 import { deleteDeadline, putDeadline } from '../../src/settings/deadlines.ts';
 import { putFigures } from '../../src/settings/region-figures.ts';
+import { DatabaseSettings } from '../../src/settings/settings.ts';
+import type { Sql } from '../../src/storage/db.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
+import { silentLogger } from '../support/logger.ts';
 import { PATIENCE, type Process, startProcess } from './support.ts';
 
 const NEVER_POLLS = 3_600_000;
@@ -106,6 +109,75 @@ test('many changes at once, from both sides, end alike everywhere', async () => 
       PATIENCE,
     );
 });
+
+test('an answer that comes late does not undo a newer one', async () => {
+  const here = await start(NEVER_POLLS);
+  await putDeadline(here.ctx, { ...province, ...the20th });
+  const gate = new Gate();
+  const settings = new DatabaseSettings({ sql: gate.before(here.db.sql), log: silentLogger });
+  await settings.start();
+  gate.shut();
+  settings.heard(['setting:deadline:fj']);
+  // It has read that it is the 20th, and does not know it yet.
+  await gate.reached;
+  await here.db.sql`UPDATE setting SET value = jsonb_set(value, '{rule,day}', '21')`;
+  settings.heard(['setting:deadline:fj']);
+  // Long enough for a second reading, were it not to wait for the first.
+  for (let i = 0; i < 400; i++) await here.db.sql`SELECT 1`;
+  gate.open();
+  await settings.settled();
+  await here.db.sql`SELECT 1`;
+  expect(settings.due(CONTRIBUTION, '350102', OCTOBER)?.date).toBe('2026-11-21');
+  await settings.stop();
+});
+
+/** Holds back the rows of the first query after it was shut, and of no other. */
+class Gate {
+  readonly reached: Promise<void>;
+  #tellReached = (): void => {};
+  #release = (): void => {};
+  #held: Promise<void> | undefined;
+
+  constructor() {
+    this.reached = new Promise((resolve) => {
+      this.#tellReached = resolve;
+    });
+  }
+
+  shut(): void {
+    this.#held = new Promise((resolve) => {
+      this.#release = resolve;
+    });
+  }
+
+  open(): void {
+    this.#release();
+  }
+
+  before(sql: Sql): Sql {
+    const wait = async (): Promise<void> => {
+      const held = this.#held;
+      this.#held = undefined;
+      if (held === undefined) return;
+      this.#tellReached();
+      await held;
+    };
+    return new Proxy(sql, {
+      apply(target, self, args) {
+        const query = Reflect.apply(target as never, self, args) as Promise<unknown>;
+        // Parts of other queries are made in the same way, and never awaited.
+        const then = query.then.bind(query);
+        const late = async (rows: unknown): Promise<unknown> => {
+          await wait();
+          return rows;
+        };
+        // biome-ignore lint/suspicious/noThenProperty: rows are to come later than they were read
+        query.then = ((done: never, failed: never) => then(late).then(done, failed)) as typeof query.then;
+        return query;
+      },
+    });
+  }
+}
 
 test('while the table cannot be read the last values stay, and as soon as it can the new ones come', async () => {
   const [here, there] = [await start(), await start()];

@@ -140,7 +140,8 @@ describe('deadlines that were set', () => {
     ];
     const types = ['tax.vat.general', 'tax.stamp', 'si.contribution', 'psb.lodging'].map((type) => typeOf(type));
     const region = fc.constantFrom('350102', '350100', '350200', '110101', '440305', undefined);
-    const day = fc.integer({ min: 0, max: 1_500 }).map((n) => addDays('2024-01-01', n));
+    // Few, so that the same is often asked twice.
+    const day = fc.constantFrom('2025-12-10', '2026-01-10', '2026-10-10', '2027-01-10');
     const asked = fc.array(fc.tuple(fc.constantFrom(...types), region, day), { minLength: 1, maxLength: 40 });
     fc.assert(
       fc.property(asked, (questions) => {
