@@ -1,9 +1,10 @@
 import type { Violation } from '../std/errors.ts';
+import { carryOver, type EarlierFiling, zeroObstacle } from './carry-over.ts';
 import type { FilingPayload, Period } from './filing.ts';
 import type { FilingTypeMetadata, FilingTypeVersion } from './filing-type.ts';
 import type { JsonDocument } from './json-document.ts';
 import { addDays, kindsOfPeriod, periodContaining } from './period-kinds.ts';
-import { carryOver, type EarlierFiling, type Prefill, zeroObstacle } from './prefill.ts';
+import type { Prefill } from './prefill.ts';
 import { type FillPlace, fillPlaces } from './prefill-file.ts';
 import type { SchemaNode } from './schema-node.ts';
 

@@ -1,8 +1,8 @@
 import type { ValidateFunction } from 'ajv/dist/2020.js';
 import type { Text } from '../std/text.ts';
+import { pathSegments } from './carry-over.ts';
 import type { JsonDocument } from './json-document.ts';
 import type { CarryList, CarryRule, CarryValue, Prefill } from './prefill.ts';
-import { pathSegments } from './prefill.ts';
 import { newAjv, type Report } from './schema-compile.ts';
 import { dataPointer, placeOf, resolveNode, type SchemaNode } from './schema-node.ts';
 

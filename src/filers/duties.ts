@@ -1,4 +1,3 @@
-import type { DueDate } from '../calendar/deadlines.ts';
 import type { Agency, Period } from '../domain/filing.ts';
 import type { Catalogue, FilingType, ObligedPeriod, PeriodKind } from '../domain/filing-type.ts';
 import { addDays, periodContaining } from '../domain/period-kinds.ts';
@@ -69,9 +68,6 @@ export function periodsIn(kind: PeriodKind, span: Period): Period[] {
   }
   return periods;
 }
-
-/** The deadline of a duty's period. */
-export type Due = (type: FilingType, region: string, period: Period) => DueDate | undefined;
 
 function byDefault([period = 'month', ...or]: readonly PeriodKind[]): ObligedPeriod {
   return or.length === 0 ? { period } : { period, or };

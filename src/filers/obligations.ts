@@ -1,8 +1,8 @@
 import { daysLate, surchargeFen } from '../calendar/surcharge.ts';
+import { sumAt } from '../domain/carry-over.ts';
 import { AGENCIES, type Agency, type Period } from '../domain/filing.ts';
 import type { Catalogue, FilingType, PeriodKind } from '../domain/filing-type.ts';
 import { addDays, addMonths, lastDayOfMonth } from '../domain/period-kinds.ts';
-import { sumAt } from '../domain/prefill.ts';
 import type { Directory, Office } from '../identity/records.ts';
 import { officeFor } from '../identity/registrations.ts';
 import { type Chain, findChains } from '../ingest/chains.ts';

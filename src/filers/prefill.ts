@@ -1,7 +1,8 @@
+import { carryOver, zeroObstacle } from '../domain/carry-over.ts';
 import { type FilingPayload, laneOf, type Period, parseFilingId } from '../domain/filing.ts';
 import type { Catalogue, FilingType, FilingTypeVersion } from '../domain/filing-type.ts';
 import { addDays, kindsOfPeriod } from '../domain/period-kinds.ts';
-import { carryOver, type Prefill, zeroObstacle } from '../domain/prefill.ts';
+import type { Prefill } from '../domain/prefill.ts';
 import { type FillPlace, fillPlaces } from '../domain/prefill-file.ts';
 import type { SchemaNode } from '../domain/schema-node.ts';
 import type { Directory, Office } from '../identity/records.ts';

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
+import { carryOver, sumAt, zeroObstacle } from '../../src/domain/carry-over.ts';
 import { buildCatalogue } from '../../src/domain/catalogue.ts';
-import { carryOver, type Prefill, sumAt, zeroObstacle } from '../../src/domain/prefill.ts';
+import type { Prefill } from '../../src/domain/prefill.ts';
 
 const MONTH = { from: '2026-10-01', to: '2026-10-31' };
 const SEPTEMBER = { from: '2026-09-01', to: '2026-09-30' };
