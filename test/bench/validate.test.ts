@@ -59,13 +59,15 @@ test('every version of every type is weighed, and the report has a line for each
   expect(ran.stdout).not.toContain('10,000 lines of income tax');
 });
 
-test('a filing that does not pass is not weighed', async () => {
+test('a filing that does not pass is not weighed', { timeout: PATIENCE_MS }, async () => {
   await expect(benchValidate({ rounds: 1, seconds: 1, lines: 20_000 }, () => {})).rejects.toThrow(
     /^si.contribution 20000 persons: .*10000/,
   );
 });
 
-test('a bench that does not exist, or an option of another, is a mistake in the use', async () => {
+test('a bench that does not exist, or an option of another, is a mistake in the use', {
+  timeout: PATIENCE_MS,
+}, async () => {
   expect(await bench('speed')).toMatchObject({ code: 2, stderr: expect.stringContaining('single, validate') });
   expect(await bench('validate', '--only', 'tax.poll')).toMatchObject({
     code: 2,

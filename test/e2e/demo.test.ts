@@ -59,7 +59,7 @@ test('the demo files three of every type, and everything comes out as it must', 
   expect(ran.stdout).toMatch(new RegExp(`^ +${filings} +受理`, 'm'));
 });
 
-test('a demo without a gateway or a key says what is missing', async () => {
+test('a demo without a gateway or a key says what is missing', { timeout: PATIENCE_MS }, async () => {
   const nobody = await demo('--gateway', 'http://127.0.0.1:9', ...there().slice(2), '--enterprises', '1');
   expect([nobody.code, nobody.stdout]).toEqual([1, '']);
   expect(nobody.stderr).toContain('run npm start first');
