@@ -6,6 +6,7 @@ import { listFilings, loadFiling } from '../../src/storage/filing-lookup.ts';
 import { findByKeys } from '../../src/storage/filings.ts';
 import { readComparable } from '../../src/storage/findings.ts';
 import { readLeaves } from '../../src/storage/log.ts';
+import { findKeyed } from '../../src/storage/obligations.ts';
 import { listStanding, readContents } from '../../src/storage/standing.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
@@ -39,6 +40,7 @@ function scans(work: (tx: TransactionSql) => Promise<unknown>): Promise<unknown>
 test('filings are looked up by their keys in the index of keys', async () => {
   const keys = [1, 2, 3].map((lane) => ({ lane, key: randomBytes(40) }));
   expect(await scans((tx) => findByKeys(tx, keys))).toEqual({ filing_key: 3 });
+  expect(await scans((tx) => findKeyed(tx as never, keys))).toEqual({ filing_key: 3 });
 });
 
 test('filings are read by their places through the primary key', async () => {
