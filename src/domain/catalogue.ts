@@ -20,6 +20,7 @@ import { type CompiledRules, compileRules } from './rules/compile.ts';
 import type { OtherTypes, OtherVersion } from './rules/others.ts';
 import { extendedVersion, type LoadedRules, loadRules } from './rules/rule-file.ts';
 import { ruleRunner } from './rules/run.ts';
+import { checkUnused } from './rules/unused.ts';
 import { SchemaCompiler } from './schema-compile.ts';
 import type { SchemaNode } from './schema-node.ts';
 import { readTypeFile } from './type-file.ts';
@@ -140,6 +141,7 @@ class Loader {
       if (!this.#alreadyChecked) {
         checkOthers(parts.ruleDocument, metadata, parts.schema, this.#types, this.#reporter(parts.ruleDocument));
         if (this.problems.length === before) comparison.prepare();
+        checkUnused(parts.ruleDocument, parts.rules, this.#reporter(parts.ruleDocument));
       }
       if (this.problems.length > before) continue;
       const example = this.#alreadyChecked
@@ -158,9 +160,17 @@ class Loader {
   /** Files that nothing reads are mistakes: a mistyped name would silently test nothing. */
   reportUnread(): void {
     for (const path of this.#files.keys()) {
+      const isExample = EXAMPLE_FILE.test(path.slice(path.lastIndexOf('/') + 1));
+      // Of a version that is wrong itself no example was read.
+      if (isExample && !this.#isSound(path)) continue;
       if (!this.#read.has(path) && !path.startsWith('calendar/') && path.endsWith('.json'))
         this.problem(path, 1, 'no type or version uses this file');
     }
+  }
+
+  #isSound(example: string): boolean {
+    const version = example.slice(0, example.lastIndexOf('/examples/'));
+    return !this.problems.some(({ file }) => file.startsWith(`${version.slice(0, version.lastIndexOf('/'))}/`));
   }
 
   #version(

@@ -12,9 +12,13 @@ export type Report = (pointer: string, message: string) => void;
 const PATTERN_MAX = 65_536;
 
 /** Patterns run in RE2's linear-time engine: a schema comes from outside the code, its input from outside the house. */
-function linearRegExp(pattern: string, flags: string): { test(text: string): boolean } {
+function linearRegExp(pattern: string, flags: string): { test(text: string): boolean; toString(): string } {
   const compiled = RE2JS.compile(RE2JS.translateRegExp(pattern), flags.includes('i') ? RE2JS.CASE_INSENSITIVE : 0);
-  return { test: (text) => text.length <= PATTERN_MAX && compiled.matcher(text).find() };
+  return {
+    test: (text) => text.length <= PATTERN_MAX && compiled.matcher(text).find(),
+    // Ajv keeps one expression for each of these texts: without it, all patterns would be the first one.
+    toString: () => `/${pattern}/${flags}`,
+  };
 }
 const regExp = Object.assign(linearRegExp, { code: 'linearRegExp' });
 
@@ -157,6 +161,7 @@ function lintProperties(root: SchemaNode, node: SchemaNode, pointer: string, rep
       report(at, `property ${name} has no title (Chinese)`);
     if (typeof resolved['x-title-en'] !== 'string' || resolved['x-title-en'] === '')
       report(at, `property ${name} has no x-title-en`);
+    else if (/\p{Script=Han}/u.test(resolved['x-title-en'])) report(`${at}/x-title-en`, 'must be English');
     if (resolved.default !== undefined && resolved.default !== 0 && resolved.default !== false) {
       report(`${at}/default`, 'default declares what an absent value counts as in rules: only 0 or false');
     }

@@ -7,7 +7,7 @@ import { newAjv, type Report } from './schema-compile.ts';
 
 const text = {
   type: 'object',
-  properties: { zh: { type: 'string', minLength: 1 }, en: { type: 'string', minLength: 1 } },
+  properties: { zh: { type: 'string', minLength: 1 }, en: { type: 'string', pattern: '^[^\\p{Han}]+$' } },
   required: ['zh', 'en'],
   additionalProperties: false,
 };

@@ -316,6 +316,12 @@ describe('what is wrong with such a rule is said at its place', () => {
       /"each" does not have/,
     ],
     ['an unknown figure', { sales: { rules: [rule('T-A', 'regional.none == 1')] } }, /regional\.none is not declared/],
+    [
+      'a filing that no rule reads',
+      { sales: { others: previous } },
+      /rules\.json:\d+ \/others\/previous: no rule reads others\.previous/,
+    ],
+    ['English with Chinese', wrong('true', { title: { zh: '一', en: '一' } }), /rules\.json:\d+ \/rules\/0\/title\/en/],
     ['no example', wrong('others.previous.year == data.year'), /rule T-A has no example/],
   ])('%s', (_, rules, message) => {
     expect(problemsOf(rules)).toContainEqual(expect.stringMatching(message));

@@ -28,7 +28,7 @@ export interface LoadedRules extends RuleSet {
 
 const text = {
   type: 'object',
-  properties: { zh: { type: 'string', minLength: 1 }, en: { type: 'string', minLength: 1 } },
+  properties: { zh: { type: 'string', minLength: 1 }, en: { type: 'string', pattern: '^[^\\p{Han}]+$' } },
   required: ['zh', 'en'],
   additionalProperties: false,
 };
