@@ -53,9 +53,21 @@ describe('help', () => {
   test('is there for the whole and for every command, in the language asked for', async () => {
     const { code, stdout } = await run('--help');
     expect(code).toBe(0);
-    for (const name of ['serve', 'keygen', 'sign', 'validate', 'submit', 'status', 'verify', 'pull', 'import']) {
+    for (const name of [
+      'serve',
+      'keygen',
+      'sign',
+      'validate',
+      'submit',
+      'status',
+      'verify',
+      'pull',
+      'import',
+      'obligations',
+    ]) {
       expect(stdout).toMatch(new RegExp(`^ {2}${name}`, 'm'));
     }
+    for (const name of ['prefill', 'file-zero']) expect(stdout).toMatch(new RegExp(`^ {2}${name}`, 'm'));
     expect(stdout).toMatch(/Exit codes: 0 done/);
     const chinese = await start(['help', 'submit'], { LANG: 'zh_CN.UTF-8' }).result;
     expect(chinese.stdout).toMatch(/用法/);
