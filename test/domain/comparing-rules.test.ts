@@ -1,112 +1,21 @@
 import { describe, expect, test } from 'vitest';
 import { buildCatalogue } from '../../src/domain/catalogue.ts';
-import type { FilingPayload } from '../../src/domain/filing.ts';
 import type { FilingTypeVersion } from '../../src/domain/filing-type.ts';
-
-const text = (en: string) => ({ zh: en, en });
-const fen = { type: 'integer', minimum: -1e15, maximum: 1e15, default: 0, 'x-unit': 'fen' };
-const named = (node: object, en: string) => ({ ...node, title: en, 'x-title-en': en });
-
-const schemaOf = (properties: object) => ({
-  $schema: 'https://json-schema.org/draft/2020-12/schema',
-  title: 'a form',
-  'x-title-en': 'a form',
-  type: 'object',
-  properties,
-  additionalProperties: false,
-});
-
-const SALES = schemaOf({
-  month: named(fen, 'this month'),
-  year: named(fen, 'this year'),
-  note: named({ type: 'string', maxLength: 20 }, 'note'),
-  staff: named(
-    {
-      type: 'array',
-      maxItems: 10_000,
-      items: {
-        ...named({ type: 'object' }, 'person'),
-        properties: { id: named({ type: 'string', maxLength: 20 }, 'number'), paid: named(fen, 'paid') },
-        required: ['id', 'paid'],
-        additionalProperties: false,
-      },
-    },
-    'staff',
-  ),
-});
-
-const rule = (id: string, expression: string, more: object = {}) => ({
-  id,
-  severity: 'warning',
-  pointer: '/data/year',
-  title: text(id),
-  message: text(`${id} is broken`),
-  expression,
-  source: 'test',
-  ...more,
-});
-
-const metadata = (type: string, folder: string, periods: readonly string[], more: object = {}) => [
-  `${folder}/type.json`,
-  {
-    type,
-    agency: 'tax',
-    title: text(type),
-    description: text(type),
-    periods,
-    deadline: { rule: 'none' },
-    kinds: { correction: true, void: true },
-    notice: text('none'),
-    status: 'modelled',
-    source: 'test',
-    versions: [{ version: '1', from: '2020-01-01' }],
-    ...more,
-  },
-];
-
-const payload = (type: string, from: string, to: string, data: object): FilingPayload => ({
-  type,
-  filer: '91350100M000100Y43',
-  period: { from, to },
-  kind: 'original',
-  data,
-});
-const sales = (month: string, data: object): FilingPayload => payload('tax.sales', `${month}-01`, `${month}-28`, data);
-const february = (data: object): FilingPayload => sales('2026-02', data);
-const tax = (data: object): FilingPayload => payload('tax.income', '2026-01-01', '2026-03-31', data);
-
-/** A monthly return of sales and a quarterly one, with these rules. Nothing about their examples matters here. */
-function load(rules: { readonly sales?: object; readonly income?: object }, more: object = {}) {
-  const files: (readonly [string, object])[] = [
-    metadata('tax.sales', 'tax/sales', ['month'], more) as [string, object],
-    ['tax/sales/1/schema.json', SALES],
-    ['tax/sales/1/rules.json', { rules: [], ...rules.sales }],
-    ['tax/sales/1/examples/valid-a.json', february({})],
-    ['tax/sales/1/examples/valid-b.json', february({ month: 1, year: 1 })],
-    metadata('tax.income', 'tax/income', ['quarter']) as [string, object],
-    ['tax/income/1/schema.json', schemaOf({ revenue: named(fen, 'revenue'), paid: named(fen, 'paid') })],
-    ['tax/income/1/rules.json', { rules: [], ...rules.income }],
-    ['tax/income/1/examples/valid-a.json', tax({})],
-    ['tax/income/1/examples/valid-b.json', tax({ revenue: 1 })],
-  ];
-  return new Map(files.map(([path, value]) => [path, JSON.stringify(value, undefined, 1)]));
-}
-
-/** The version as the gateway compiles it when the types were checked before: examples are not looked at. */
-function versionOf(rules: Parameters<typeof load>[0], type = 'tax.sales'): FilingTypeVersion {
-  const version = buildCatalogue(load(rules), { alreadyChecked: true }).catalogue?.types.get(type)?.versions.get('1');
-  if (version === undefined) throw new Error('the version is there');
-  return version;
-}
-
-const problemsOf = (rules: Parameters<typeof load>[0], more?: object): string[] =>
-  (buildCatalogue(load(rules, more)).problems ?? []).map(({ file, line, message }) => `${file}:${line} ${message.en}`);
-
-const found = (
-  version: FilingTypeVersion,
-  filing: FilingPayload,
-  others: Readonly<Record<string, readonly FilingPayload[]>>,
-): (string | undefined)[] => version.compare(filing, new Map(Object.entries(others))).map((finding) => finding.rule);
+import {
+  february,
+  fen,
+  found,
+  load,
+  named,
+  payload,
+  problemsOf,
+  rule,
+  sales,
+  schemaOf,
+  tax,
+  text,
+  versionOf,
+} from '../support/comparing-types.ts';
 
 describe('a rule that reads another filing', () => {
   const previous = { previous: { title: text('the month before'), type: 'tax.sales', period: 'previous' } };
@@ -229,6 +138,65 @@ describe('a rule that reads another filing', () => {
       expect.objectContaining({ rule: 'T-DIVIDE', severity: 'warning' }),
     ]);
   });
+});
+
+describe('a filing of another version of the form', () => {
+  const others = (more: object) => ({
+    previous: { title: text('before'), type: 'tax.sales', period: 'previous', ...more },
+  });
+  const versions = [
+    { version: '0', from: '2020-01-01', to: '2025-12-31' },
+    { version: '1', from: '2026-01-01' },
+  ];
+  const files = (more: object, expression: string, older: object) => {
+    const changed = load({ sales: { others: others(more), rules: [rule('T-A', expression)] } }, { versions });
+    for (const [path, value] of [
+      ['schema.json', older],
+      ['rules.json', { rules: [] }],
+      ['examples/valid-a.json', sales('2022-02', {})],
+      ['examples/valid-b.json', sales('2023-02', {})],
+    ] as const)
+      changed.set(`tax/sales/0/${path}`, JSON.stringify(value, undefined, 1));
+    return changed;
+  };
+  const other = schemaOf({ month: named(fen, 'this month') });
+  const yearRule = 'data.year >= others.previous.year';
+
+  test('counts as not filed where the rule names its versions', () => {
+    const built = buildCatalogue(files({ versions: ['1'] }, yearRule, other), { alreadyChecked: true });
+    const version = built.catalogue?.types.get('tax.sales')?.versions.get('1');
+    if (version === undefined) throw new Error('the version is there');
+    const before = { ...february({ year: 5 }), version: '1' };
+    expect(found(version, sales('2026-03', { year: 1 }), { previous: [before] })).toEqual(['T-A']);
+    expect(found(version, sales('2026-03', { year: 1 }), { previous: [{ ...before, version: '0' }] })).toEqual([]);
+    const inForce = sales('2025-12', { year: 5 });
+    expect(found(version, sales('2026-01', { year: 1 }), { previous: [inForce] })).toEqual([]);
+  });
+
+  test('must have what the rule reads, unless it names its versions', () => {
+    const messages = (more: object, expression: string): string[] =>
+      (buildCatalogue(files(more, expression, other)).problems ?? []).map(({ message }) => message.en);
+    expect(messages({}, yearRule)).toContainEqual(expect.stringMatching(/the schema has no others\.previous\.year/));
+    expect(messages({ versions: ['1'] }, yearRule)).toEqual([expect.stringMatching(/has no example/)]);
+    expect(messages({}, 'data.month >= others.previous.month')).toEqual([expect.stringMatching(/has no example/)]);
+  });
+});
+
+test('ten thousand items find their elements', () => {
+  const line = {
+    earlier: { title: text('before'), type: 'tax.sales', period: 'previous', element: { list: 'staff', by: ['id'] } },
+  };
+  const rules = [
+    rule('T-PAID', 'item.paid == others.earlier.paid', { each: '/data/staff', pointer: '/data/staff/{index}' }),
+  ];
+  const version = versionOf({ sales: { others: line, rules } });
+  const staff = Array.from({ length: 10_000 }, (_, i) => ({ id: String(i), paid: i }));
+  const before = new Map([['earlier', [february({ staff: staff.toReversed() })]]]);
+  expect(version.compare(sales('2026-03', { staff }), before)).toEqual([]);
+  const changed = staff.map(({ id, paid }) => ({ id, paid: paid === 9_000 ? 1 : paid }));
+  expect(version.compare(sales('2026-03', { staff: changed }), before).map(({ pointer }) => pointer)).toEqual([
+    '/data/staff/9000',
+  ]);
 });
 
 describe('a figure of the region', () => {
