@@ -73,11 +73,11 @@ export function checkExamples(
 }
 
 /** Of a filing alone, nothing is said about filings that would have to stand beside it. */
-function findingsOf({ payload, others, figures }: Example, version: Version): Violation[] {
+function findingsOf({ pointer, payload, others, figures }: Example, version: Version): Violation[] {
   const verdict = version.check(payload, figures);
   const found = [...verdict.errors, ...verdict.warnings];
   if (verdict.errors.length > 0) return found;
-  const asking = new Set(others.size > 0 ? [] : version.rules.filter(asksForFiling).map(({ id }) => id));
+  const asking = new Set(pointer !== '' ? [] : version.rules.filter(asksForFiling).map(({ id }) => id));
   const compared = version.compare(payload, others, figures);
   return [...found, ...compared.filter(({ rule }) => rule === undefined || !asking.has(rule))];
 }
