@@ -39,6 +39,15 @@ describe('patterns of schemas', () => {
     }
   });
 
+  test.each(['^[0-9]{2}(a+)+$', '^(a|a)*$', '^[a-z]+$', '[0-9]{2}'])(
+    '%s means the same, whichever engine runs it',
+    (pattern) => {
+      const validate = newAjv().compile({ type: 'object', properties: { text: { type: 'string', pattern } } });
+      for (const text of ['12aaa', 'aaa', 'x', '', '12', '1x12'])
+        expect([text, validate({ text })]).toEqual([text, new RegExp(pattern, 'u').test(text)]);
+    },
+  );
+
   test.each(patterns)('%s refuses something', (pattern) => {
     const validate = newAjv().compile({ type: 'object', properties: { text: { type: 'string', pattern } } });
     expect(validate({ text: '\u{1f4a7} no such thing #' })).toBe(false);
