@@ -99,7 +99,7 @@ class Loader {
   }
 
   problem(file: string, line: number, message: string): void {
-    this.problems.push({ file, line, message: { zh: `申报种类定义有误：${message}`, en: message } });
+    this.problems.push({ file, line, message: { zh: `申报类型定义有误：${message}`, en: message } });
   }
 
   typeFolders(): string[] {

@@ -40,7 +40,7 @@ const MEMBERS: Readonly<Record<string, Member>> = {
     required: true,
     check: textThat(
       (text) => text.length <= 64 && TYPE_NAME.test(text),
-      '应为申报种类代码，例如 tax.vat.general',
+      '应为申报类型代码，例如 tax.vat.general',
       'must be a filing type such as tax.vat.general',
     ),
   },
@@ -94,7 +94,7 @@ const MEMBERS: Readonly<Record<string, Member>> = {
 };
 
 const NAMES: Readonly<Record<string, Text>> = {
-  type: { zh: '申报种类', en: 'type' },
+  type: { zh: '申报类型', en: 'type' },
   version: { zh: '版本', en: 'version' },
   filer: { zh: '申报人', en: 'filer' },
   period: { zh: '所属期', en: 'period' },
@@ -202,7 +202,7 @@ export function checkAgainstType(payload: FilingPayload, type: FilingType): Viol
   if (period !== undefined) errors.push(period);
   if (payload.kind !== 'original' && !type.metadata.kinds[payload.kind]) {
     errors.push(
-      violation('/kind', fault('kind', '该申报种类不允许这种申报性质', 'This type does not allow this kind of filing')),
+      violation('/kind', fault('kind', '该申报类型不允许这种申报性质', 'This type does not allow this kind of filing')),
     );
   }
   const version = checkVersion(payload, type);

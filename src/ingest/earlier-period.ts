@@ -33,8 +33,8 @@ export async function checkEarlierPeriod(
       code: EARLIER_PERIOD,
       severity,
       message: {
-        zh: `往期未申报：没有找到${before.from}至${before.to}所属期的申报`,
-        en: `The period before has not been filed: nothing stands for ${before.from} to ${before.to}`,
+        zh: `往期未申报：没有找到${before.from}至${before.to}所属期的申报；请先申报往期，无须申报的请说明`,
+        en: `The period before has not been filed: nothing stands for ${before.from} to ${before.to}; file it first, or explain why nothing was due`,
       },
     },
   ];

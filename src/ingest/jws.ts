@@ -90,7 +90,7 @@ function assemble(
     );
   }
   if (payload === '' || signature === '')
-    throw refuse('JWS 的载荷和签名不得为空。', 'Payload and signature of a JWS are not empty.');
+    throw refuse('JWS 的载荷和签名不得为空。', 'Payload and signature of a JWS must not be empty.');
   const input = inputLength === undefined ? `${header}.${payload}` : content.slice(0, inputLength);
   return {
     header: parseHeader(header),
@@ -137,10 +137,10 @@ function ownText(ascii: string): string {
 const REFUSED_MEMBERS = ['crit', 'b64', 'jku', 'jwk', 'x5u', 'x5c', 'zip', 'enc'];
 
 const HEADER_ADVICE: Record<string, Text> = {
-  alg: { zh: 'alg 应为 ES256、EdDSA、PS256 或 RS256。', en: 'alg is ES256, EdDSA, PS256 or RS256.' },
-  kid: { zh: 'kid 应为登记密钥的 RFC 7638 指纹。', en: 'kid is the RFC 7638 thumbprint of a registered key.' },
-  typ: { zh: 'typ 应为 filing+jws。', en: 'typ is filing+jws.' },
-  aud: { zh: 'aud 应为本网关的 issuer 网址。', en: 'aud is the issuer URL of this gateway.' },
+  alg: { zh: 'alg 应为 ES256、EdDSA、PS256 或 RS256。', en: 'alg must be ES256, EdDSA, PS256 or RS256.' },
+  kid: { zh: 'kid 应为登记密钥的 RFC 7638 指纹。', en: 'kid must be the RFC 7638 thumbprint of a registered key.' },
+  typ: { zh: 'typ 应为 filing+jws。', en: 'typ must be filing+jws.' },
+  aud: { zh: 'aud 应为本网关的 issuer 网址。', en: 'aud must be the issuer URL of this gateway.' },
 };
 
 const ALGORITHM_NAMES = ['ES256', 'EdDSA', 'Ed25519', 'PS256', 'RS256'];

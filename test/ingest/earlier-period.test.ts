@@ -73,8 +73,8 @@ describe('a type that insists on the period before', () => {
         code: 'earlier-period',
         severity: 'error',
         message: {
-          zh: '往期未申报：没有找到2026-09-01至2026-09-30所属期的申报',
-          en: 'The period before has not been filed: nothing stands for 2026-09-01 to 2026-09-30',
+          zh: '往期未申报：没有找到2026-09-01至2026-09-30所属期的申报；请先申报往期，无须申报的请说明',
+          en: 'The period before has not been filed: nothing stands for 2026-09-01 to 2026-09-30; file it first, or explain why nothing was due',
         },
       },
     ]);

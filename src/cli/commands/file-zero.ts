@@ -21,7 +21,7 @@ export const fileZero: Command = {
     const { terminal, signal } = ctx;
     const { filing, replayed } = await (await connect(ctx)).fileZero(query, { signal });
     const word = replayed
-      ? { zh: '此前已收，原回执', en: 'had it already, original receipt' }
+      ? { zh: '此前已受理，原回执', en: 'had it already, original receipt' }
       : { zh: '已零申报', en: 'zero filing filed' };
     const late = filing.late ? ` ${terminal.paint('yellow', terminal.say({ zh: '（逾期）', en: '(late)' }))}` : '';
     terminal.result({ replayed, filing }, () => [

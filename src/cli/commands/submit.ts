@@ -149,8 +149,8 @@ class SubmitRun {
     if (outcome.kind !== 'accepted') return;
     const { filing, replayed } = outcome.submitted;
     const word = replayed
-      ? { zh: '此前已收，原回执', en: 'had it already, original receipt' }
-      : { zh: '已收', en: 'filed' };
+      ? { zh: '此前已受理，原回执', en: 'had it already, original receipt' }
+      : { zh: '已受理', en: 'filed' };
     const late = filing.late ? ` ${terminal.paint('yellow', terminal.say({ zh: '（逾期）', en: '(late)' }))}` : '';
     terminal.result({ name, replayed, filing }, () => [
       `${terminal.paint('green', '✓')} ${name}  ${terminal.paint('bold', plain(filing.id))}  ${terminal.say(word)}  ${filing.receivedAt}${late}`,
@@ -161,7 +161,7 @@ class SubmitRun {
   #summaryText(): string {
     const { accepted, replayed, known, refused } = this.#counts;
     return this.#ctx.terminal.say({
-      zh: `已收 ${accepted}，此前已收 ${replayed + known}，退回 ${refused}`,
+      zh: `受理 ${accepted}，此前已受理 ${replayed + known}，退回 ${refused}`,
       en: `${accepted} filed, ${replayed + known} had been filed, ${refused} refused`,
     });
   }
