@@ -164,7 +164,9 @@ class Words {
     const of = this.#member(schema, members);
     if (sum.sum !== undefined) return say(['$0之和', 'sum of $0'], [of]);
     if (sum.count !== undefined) return say(['$0的个数', 'number of $0'], [of]);
-    return say(['$0不重复的个数', 'number of different $0'], [of]);
+    if (sum.by === undefined) return say(['$0不重复的个数', 'number of different $0'], [of]);
+    const by = sum.by.map((name) => pathName(schema, members, [name]));
+    return say(['按$1不重复的$0行数', 'number of rows of $0 that differ in $1'], [of, join(by, '、', ', ')]);
   }
 
   #other([name = '', ...segments]: readonly string[]): Text {
