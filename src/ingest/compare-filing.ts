@@ -48,10 +48,14 @@ export async function compareFiling(
   const form = type?.resolve(version, payload.period);
   if (type === undefined || form === undefined || payload.kind === 'void') return [];
   const findings: Violation[] = [];
-  if (type.metadata.earlierPeriod === 'warning')
-    findings.push(...(await checkEarlierPeriod(ctx, payload, type, 'warning')));
   const wanted = Object.entries(form.ruleSet.others);
   const others = await findAllOthers(ctx, payload, type, wanted);
+  // Mostly the period before stands and has just been read: then nothing more need be asked about it.
+  const isFiledBefore = wanted.some(
+    ([name, { type, period }]) => type === payload.type && period === 'previous' && others.has(name),
+  );
+  if (type.metadata.earlierPeriod === 'warning' && !isFiledBefore)
+    findings.push(...(await checkEarlierPeriod(ctx, payload, type, 'warning')));
   if (wanted.length > 0)
     findings.push(...form.compare(payload, others, ctx.settings.figures(region, payload.period.to)));
   // A rule that cannot be evaluated says so as an error; the filing stands, so here it is one more warning.
