@@ -373,6 +373,7 @@ function payloadLine(filing: Submission): Uint8Array {
 }
 
 export { type Problem, ShenbaoError } from './errors.ts';
+export type { Extension } from './extension.ts';
 export { payloadBytes, payloadDigest, signFiling, signManifest } from './filing.ts';
 export { type FlattenedJws, parseJws, signCompact, verifyJws } from './jws.ts';
 export {

@@ -1,6 +1,7 @@
-import { ed25519KeyId, type NoteVerifier, openNote, parseTreeHead } from '../log/checkpoint.ts';
+import { ed25519KeyId, logOrigin, type NoteVerifier, openNote, parseTreeHead } from '../log/checkpoint.ts';
 import type { Hash } from '../log/merkle.ts';
 import { decodeBase64url, encodeBase64url } from '../std/base64.ts';
+import { ShenbaoError } from './errors.ts';
 import { type Jwk, type Jwks, verifySignature } from './keys.ts';
 import { sha256 } from './sha256.ts';
 
@@ -27,6 +28,29 @@ export async function verifyCheckpoint(
   if (head === undefined) return { ok: false, reason: 'form' };
   if (head.origin !== origin) return { ok: false, reason: 'origin' };
   return { ok: true, origin, size: head.size, root: encodeBase64url(head.root) };
+}
+
+/** Of the gateway that signs checkpoints. */
+export interface HeadContext {
+  readonly hash: Hash;
+  readonly issuer: () => Promise<string>;
+  readonly jwks: (fresh?: boolean) => Promise<Jwks>;
+}
+
+/** Size and root (base64url) of an office's log, as the gateway signed them. */
+export interface SignedHead {
+  readonly size: number;
+  readonly root: string;
+}
+
+/** What a checkpoint of an office's log says. Throws `verification-failed` when the gateway did not sign it for that log. */
+export async function signedHead(context: HeadContext, office: string, note: string): Promise<SignedHead> {
+  const options = { origin: logOrigin(await context.issuer(), office), hash: context.hash };
+  let report = await verifyCheckpoint(note, await context.jwks(), options);
+  // The gateway may have a new key since the key set was fetched.
+  if (!report.ok) report = await verifyCheckpoint(note, await context.jwks(true), options);
+  if (report.ok) return { size: report.size, root: report.root };
+  throw new ShenbaoError('verification-failed', `the checkpoint is not the gateway's: ${report.reason}`);
 }
 
 function noteVerifier(jwk: Jwk, name: string, hash: Hash): NoteVerifier[] {

@@ -1,17 +1,14 @@
-import type { Hash } from '../log/merkle.ts';
 import { ShenbaoError } from './errors.ts';
-import type { Jwks } from './keys.ts';
+import { type ConsistencyAnswer, type Extension, extendCheckpoint } from './extension.ts';
 import { bodyChunks, parseNdjson } from './ndjson.ts';
+import type { HeadContext } from './note.ts';
 import { type PulledBatch, type PullOptions, pullBatch } from './pull.ts';
 import { asJson, asText, type Call, type Transport } from './transport.ts';
 import type { Batch, ConsumerState, Entry } from './types.ts';
 
 /** What an {@link OfficeLog} needs of the client that it belongs to. */
-export interface OfficeContext {
+export interface OfficeContext extends HeadContext {
   readonly transport: Transport;
-  readonly hash: Hash;
-  readonly issuer: () => Promise<string>;
-  readonly jwks: (fresh?: boolean) => Promise<Jwks>;
   /** Repeats a call with a new token when the old one is refused. */
   readonly authorized: <T>(path: string, call: Call, read: (response: Response) => Promise<T>) => Promise<T>;
 }
@@ -31,6 +28,19 @@ export class OfficeLog {
   /** The newest checkpoint: a C2SP signed note. */
   checkpoint(signal?: AbortSignal): Promise<string> {
     return this.#context.authorized(`${this.#path}/checkpoint`, { signal }, asText);
+  }
+
+  /**
+   * Proves that the log still begins with all that `kept` covers, a checkpoint (signed note) that you stored earlier, and
+   * returns the newest one to keep instead. Reads no filings. Throws `verification-failed` when history was rewritten or
+   * cut short: then keep both notes, the newer one is in the message.
+   */
+  extend(kept: string, signal?: AbortSignal): Promise<Extension> {
+    return extendCheckpoint(this.#context, this.office, kept, {
+      newest: () => this.checkpoint(signal),
+      consistency: (from) =>
+        this.#context.authorized(`${this.#path}/consistency?from=${from}`, { signal }, asJson<ConsistencyAnswer>),
+    });
   }
 
   /** Each consumer's cursor, lag and open leases. */

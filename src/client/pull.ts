@@ -1,10 +1,8 @@
-import { logOrigin } from '../log/checkpoint.ts';
 import { type Hash, RunningRoot, type RunningRootState, sameBytes } from '../log/merkle.ts';
 import { decodeBase64url, encodeBase64url } from '../std/base64.ts';
 import { ShenbaoError } from './errors.ts';
-import type { Jwks } from './keys.ts';
 import { entryPayload, officeLeaf } from './leaf.ts';
-import { verifyCheckpoint } from './note.ts';
+import { type HeadContext, type SignedHead, signedHead } from './note.ts';
 import type { Batch, Entry } from './types.ts';
 
 /** What a puller keeps between batches, as JSON. It is what makes "nothing is missing" provable: keep it safe. */
@@ -59,11 +57,8 @@ export interface PullableLog {
   ): Promise<void>;
 }
 
-export interface PullContext {
+export interface PullContext extends HeadContext {
   readonly log: PullableLog;
-  readonly hash: Hash;
-  readonly issuer: () => Promise<string>;
-  readonly jwks: (fresh?: boolean) => Promise<Jwks>;
 }
 
 /** See {@link OfficeLog.pull}. */
@@ -109,22 +104,10 @@ async function readBatch(context: PullContext, batch: Batch, options: PullOption
   };
 }
 
-interface SignedRoot {
-  readonly size: number;
-  readonly root: string;
-}
-
-async function signedRoot(context: PullContext, batch: Batch): Promise<SignedRoot> {
-  const origin = logOrigin(await context.issuer(), context.log.office);
-  let checkpoint = await verifyCheckpoint(batch.checkpoint, await context.jwks(), { origin, hash: context.hash });
-  // The gateway may have a new key since the key set was fetched.
-  if (!checkpoint.ok) {
-    checkpoint = await verifyCheckpoint(batch.checkpoint, await context.jwks(true), { origin, hash: context.hash });
-  }
-  if (!checkpoint.ok) throw failed(`the checkpoint is not the gateway's: ${checkpoint.reason}`);
-  if (checkpoint.size < batch.to)
-    throw failed(`the checkpoint covers ${checkpoint.size} entries, the batch ${batch.to}`);
-  return { size: checkpoint.size, root: checkpoint.root };
+async function signedRoot(context: PullContext, batch: Batch): Promise<SignedHead> {
+  const head = await signedHead(context, context.log.office, batch.checkpoint);
+  if (head.size < batch.to) throw failed(`the checkpoint covers ${head.size} entries, the batch ${batch.to}`);
+  return head;
 }
 
 /** Takes the entries of one log in order and refuses the first that cannot be the next. */
@@ -132,10 +115,10 @@ export class LogReader {
   readonly #hash: Hash;
   readonly #office: string;
   readonly #running: RunningRoot;
-  #expected: readonly SignedRoot[];
+  #expected: readonly SignedHead[];
 
   /** Signed roots that lie ahead must come out; one that was passed already is of no more use. */
-  constructor(hash: Hash, office: string, state: PullState | undefined, ...signed: readonly SignedRoot[]) {
+  constructor(hash: Hash, office: string, state: PullState | undefined, ...signed: readonly SignedHead[]) {
     this.#hash = hash;
     this.#office = office;
     this.#running = new RunningRoot(hash, state);

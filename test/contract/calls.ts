@@ -182,6 +182,10 @@ export const CALLS: Readonly<Record<string, Call>> = {
   getFilingTypeExample: get('/v1/filing-types/tax.vat.general/versions/2026-02/example'),
   listHeads: get('/v1/agencies/psb/heads', 'psb'),
   getCheckpoint: get(`${OFFICES}/checkpoint`, 'psb'),
+  getConsistency: async ({ gateway }) => [
+    await gateway.ask('GET', `${OFFICES}/consistency?from=5`, { as: 'psb' }),
+    await gateway.ask('GET', `${OFFICES}/consistency?from=3&to=7`, { as: 'operator' }),
+  ],
   readEntries: get(`${OFFICES}/entries?limit=5`, 'psb'),
   getTile: tiles,
   openBatch: async (stage) => (await openBatch(stage, 'opening')).answer,

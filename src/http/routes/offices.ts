@@ -16,6 +16,7 @@ import { GatewayError } from '../../std/errors.ts';
 import type { Logger } from '../../std/telemetry.ts';
 import { type Route, route } from '../route.ts';
 import { acceptsGzip, streamedBody } from '../streamed.ts';
+import { consistencyRoute } from './consistency.ts';
 import { requireOwn, requireOwnOrOperator } from './office-access.ts';
 import { tileRoute } from './tiles.ts';
 
@@ -51,6 +52,7 @@ export function officeRoutes(deps: OfficeDeps): readonly Route[] {
   return [
     headsRoute(deps),
     checkpointRoute(deps),
+    consistencyRoute(deps),
     entriesRoute(deps),
     openBatchRoute(batches),
     acknowledgeRoute(batches),
