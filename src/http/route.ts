@@ -66,6 +66,11 @@ export interface Route<P extends TSchema = TSchema, Q extends TSchema = TSchema,
   readonly responses: Readonly<Record<number, ResponseDefinition>>;
   /** For an operation that works longer than others may: how long until it is answered 503 all the same. */
   readonly answerWithinMs?: number;
+  /**
+   * What the audit trail keeps of it: an act of administration (entered before it begins and when it has ended), or a
+   * reading of content (entered before the first byte leaves). Absent: nothing.
+   */
+  readonly recorded?: 'administration' | 'content';
   /** Codes that this operation adds to those that every operation can answer with. */
   readonly errors?: readonly ErrorCode[];
   handle(call: Call<Static<P>, Static<Q>, Static<B>>): Promise<Response> | Response;

@@ -32,9 +32,12 @@ const IMPORT_TABLE: Readonly<Record<string, Row>> = {
   batches: { may: PARTS },
   events: { may: PARTS },
   log: { may: PARTS },
+  trail: { may: PARTS },
   settings: { may: [...PARTS, 'identity'] },
   ingest: { may: [...PARTS, 'identity', 'settings', 'log/merkle.ts'] },
   filers: { may: [...PARTS, 'identity', 'settings', 'ingest'] },
+  // Recomputes what all of them have stored.
+  audit: { may: [...PARTS, 'identity', 'ingest', 'log', 'trail'] },
   // Domain does no input or output, and ops knows no domain: what brings the folder of types into force needs both.
   catalogue: { may: ['std', 'domain', 'calendar', 'ops'] },
   // One row of the table with portal: routes serve the pages, pages know no routes.
@@ -51,6 +54,7 @@ const IMPORT_TABLE: Readonly<Record<string, Row>> = {
       'ingest',
       'filers',
       'catalogue',
+      'trail',
       'portal',
     ],
   },
@@ -60,7 +64,9 @@ const IMPORT_TABLE: Readonly<Record<string, Row>> = {
   client: { may: ['std', 'log/merkle.ts', 'log/checkpoint.ts'], types: ['domain'] },
   // A step of the project's checks that is run by hand too; not a command over the client.
   'cli/schemas-check.ts': { may: ['std', 'domain', 'calendar', 'ops'] },
-  cli: { may: ['std', 'client', 'ops', 'main.ts', 'log/audit.ts'] },
+  cli: { may: ['std', 'client', 'ops', 'main.ts', 'maintenance.ts'] },
+  // The composition root of commands that work on the database itself.
+  'maintenance.ts': { may: ['std', 'domain', 'storage', 'ops', 'identity', 'log', 'trail', 'audit'] },
   'main.ts': {
     may: [
       'std',
@@ -76,6 +82,7 @@ const IMPORT_TABLE: Readonly<Record<string, Row>> = {
       'settings',
       'ingest',
       'filers',
+      'trail',
       'http',
       'portal',
     ],

@@ -66,6 +66,10 @@ export const mandate = pgTable(
     types: text().array().notNull(),
     from: text('valid_from').notNull(),
     to: text('valid_to'),
+    /** The compact JWS by which the filer gave it; absent where an operator entered it. */
+    jws: text(),
+    /** When the filer signed that, by its own words: an older one never replaces a newer one. */
+    signedAt: timestamp('signed_at', { withTimezone: true, precision: 3, mode: 'string' }),
   },
   (t) => [index('mandate_agent_filer').on(t.agent, t.filer)],
 );
