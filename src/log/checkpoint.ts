@@ -4,18 +4,28 @@ import type { Hash } from './merkle.ts';
 // C2SP signed-note and tlog-checkpoint. Pure, without node: imports: signing and verifying functions are passed in, and
 // the browser client shares it.
 
-/** The three lines that a checkpoint's note text consists of. */
+/** What a checkpoint's note text says: three lines, and one more for each extension. */
 export interface TreeHead {
-  /** Identity of the log: the issuer without scheme, `/offices/`, the office's code. */
+  /** Identity of the log: the issuer without scheme, then `/offices/` and the office's code, or `/national`. */
   readonly origin: string;
   /** Leaves in the tree. */
   readonly size: number;
   /** RFC 6962 root at that size, 32 bytes. */
   readonly root: Uint8Array;
+  /** Extension lines, without their newlines; absent when there are none. */
+  readonly extensions?: readonly string[];
+}
+
+/** That a log went on from `keptSize` entries although `lostSize` had been signed. */
+export interface Recovered {
+  readonly keptSize: number;
+  readonly lostSize: number;
+  /** RFC 6962 root that had been signed over `lostSize` entries, 32 bytes. */
+  readonly lostRoot: Uint8Array;
 }
 
 /** A signature line of a note: who is said to have signed it, and how. */
-interface NoteSignature {
+export interface NoteSignature {
   readonly name: string;
   /** First four bytes of a hash over the name and the public key. */
   readonly keyId: Uint8Array;
@@ -53,43 +63,78 @@ const utf8 = new TextEncoder();
 
 /** Origin and key name of an office's log, for a gateway whose public URL is `issuer`. */
 export function logOrigin(issuer: string, office: string): string {
-  return `${issuer.replace(/^[a-z]+:\/\//, '').replace(/\/+$/, '')}/offices/${office}`;
+  return `${withoutScheme(issuer)}/offices/${office}`;
+}
+
+/** Origin and key name of the log over all the offices' logs. */
+export function nationalOrigin(issuer: string): string {
+  return `${withoutScheme(issuer)}/national`;
+}
+
+/** What names of a gateway's logs begin with: its public URL without scheme and without a slash at its end. */
+export function withoutScheme(issuer: string): string {
+  return issuer.replace(/^[a-z]+:\/\//, '').replace(/\/+$/, '');
 }
 
 /** `SHA-256(name || 0x0A || 0x01 || 32-byte public key)[:4]`; `hash` must be SHA-256. */
 export function ed25519KeyId(hash: Hash, name: string, publicKey: Uint8Array): Uint8Array {
+  return noteKeyId(hash, name, ED25519, publicKey);
+}
+
+/** `SHA-256(name || 0x0A || signature type || public key)[:4]`; `hash` must be SHA-256. */
+export function noteKeyId(hash: Hash, name: string, type: number, publicKey: Uint8Array): Uint8Array {
   const prefix = utf8.encode(`${name}\n`);
   const input = new Uint8Array(prefix.length + 1 + publicKey.length);
   input.set(prefix);
-  input[prefix.length] = ED25519;
+  input[prefix.length] = type;
   input.set(publicKey, prefix.length + 1);
   return hash(input).slice(0, KEY_ID_BYTES);
 }
 
 /** The note text of a checkpoint, its last newline included. */
-export function formatTreeHead(head: TreeHead): string {
-  return `${head.origin}\n${head.size}\n${encodeBase64(head.root)}\n`;
+export function formatTreeHead({ origin, size, root, extensions = [] }: TreeHead): string {
+  return [origin, size, encodeBase64(root), ...extensions].map((line) => `${line}\n`).join('');
 }
 
-/** Undefined unless `text` is a checkpoint's note text. Extension lines are allowed and not returned. */
+/** Undefined unless `text` is a checkpoint's note text. */
 export function parseTreeHead(text: string): TreeHead | undefined {
   const lines = text.split('\n');
   const last = lines.pop();
-  const [origin, size, root] = lines;
+  const [origin, size, root, ...extensions] = lines;
   if (last !== '' || origin === undefined || size === undefined || root === undefined) return undefined;
   if (lines.includes('') || !/^(0|[1-9]\d{0,15})$/.test(size) || !Number.isSafeInteger(Number(size))) return undefined;
   const rootBytes = decodeBase64(root);
   if (rootBytes?.length !== ROOT_BYTES) return undefined;
-  return { origin, size: Number(size), root: rootBytes };
+  return { origin, size: Number(size), root: rootBytes, ...(extensions.length > 0 ? { extensions } : {}) };
+}
+
+/** The extension line that every checkpoint bears which was signed after the recovery. */
+export function formatRecovered({ keptSize, lostSize, lostRoot }: Recovered): string {
+  return `recovered ${keptSize} ${lostSize} ${encodeBase64(lostRoot)}`;
+}
+
+/** Undefined for an extension line of another kind. */
+export function parseRecovered(line: string): Recovered | undefined {
+  const [, kept, lost, root] = /^recovered (0|[1-9]\d{0,15}) (0|[1-9]\d{0,15}) (\S+)$/.exec(line) ?? [];
+  const lostRoot = decodeBase64(root ?? '');
+  const [keptSize, lostSize] = [Number(kept), Number(lost)];
+  if (lostRoot?.length !== ROOT_BYTES || !Number.isSafeInteger(keptSize) || !Number.isSafeInteger(lostSize))
+    return undefined;
+  return { keptSize, lostSize, lostRoot };
 }
 
 /** Signs `text`, which must end in a newline, and returns the whole note. */
 export function signNote(text: string, signer: NoteSigner): string {
-  const signature = signer.sign(utf8.encode(text));
-  const line = new Uint8Array(KEY_ID_BYTES + signature.length);
-  line.set(signer.keyId);
-  line.set(signature, KEY_ID_BYTES);
-  return `${text}\n— ${signer.name} ${encodeBase64(line)}\n`;
+  const { name, keyId } = signer;
+  return `${text}\n${formatSignature({ name, keyId, signature: signer.sign(utf8.encode(text)) })}\n`;
+}
+
+/** A signature line, without its newline. */
+export function formatSignature({ name, keyId, signature }: NoteSignature): string {
+  const bytes = new Uint8Array(KEY_ID_BYTES + signature.length);
+  bytes.set(keyId);
+  bytes.set(signature, KEY_ID_BYTES);
+  return `— ${name} ${encodeBase64(bytes)}`;
 }
 
 /** Undefined unless `note` is a well-formed signed note. Says nothing about who signed it. */
@@ -109,7 +154,8 @@ export function parseNote(note: string): SignedNote | undefined {
   return { text: note.slice(0, gap + 1), signatures };
 }
 
-function parseSignature(line: string): NoteSignature | undefined {
+/** Undefined unless `line` is one signature line, without its newline. */
+export function parseSignature(line: string): NoteSignature | undefined {
   const match = /^— ([^\p{White_Space}+]+) ([A-Za-z0-9+/]+={0,2})$/u.exec(line);
   const bytes = decodeBase64(match?.[2] ?? '');
   if (match === null || bytes === undefined || bytes.length <= KEY_ID_BYTES) return undefined;

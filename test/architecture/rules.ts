@@ -26,15 +26,16 @@ const IMPORT_TABLE: Readonly<Record<string, Row>> = {
   calendar: { may: ['std', 'domain'] },
   'log/merkle.ts': { may: ['std'] },
   'log/checkpoint.ts': { may: ['std', 'log/merkle.ts'] },
+  'log/cosignature.ts': { may: ['std', 'log/merkle.ts', 'log/checkpoint.ts'] },
   storage: { may: ['std'], types: ['domain'] },
   ops: { may: ['std'] },
   identity: { may: PARTS },
-  batches: { may: PARTS },
+  batches: { may: [...PARTS, 'log/cosignature.ts'] },
   events: { may: PARTS },
   log: { may: PARTS },
   trail: { may: PARTS },
   settings: { may: [...PARTS, 'identity'] },
-  ingest: { may: [...PARTS, 'identity', 'settings', 'log/merkle.ts'] },
+  ingest: { may: [...PARTS, 'identity', 'settings', 'log/merkle.ts', 'log/cosignature.ts'] },
   filers: { may: [...PARTS, 'identity', 'settings', 'ingest'] },
   // Recomputes what all of them have stored.
   audit: { may: [...PARTS, 'identity', 'ingest', 'log', 'trail'] },
@@ -61,7 +62,7 @@ const IMPORT_TABLE: Readonly<Record<string, Row>> = {
   portal: {
     may: ['std', 'domain', 'calendar', 'identity', 'batches', 'events', 'log', 'settings', 'ingest', 'filers'],
   },
-  client: { may: ['std', 'log/merkle.ts', 'log/checkpoint.ts'], types: ['domain'] },
+  client: { may: ['std', 'log/merkle.ts', 'log/checkpoint.ts', 'log/cosignature.ts'], types: ['domain'] },
   // A step of the project's checks that is run by hand too; not a command over the client.
   'cli/schemas-check.ts': { may: ['std', 'domain', 'calendar', 'ops'] },
   cli: { may: ['std', 'client', 'ops', 'main.ts', 'maintenance.ts'] },
@@ -157,7 +158,7 @@ function packageBreach(from: string, { specifier }: Import): string[] {
 }
 
 /** What must run in a browser, with all that it imports at run time. */
-const BROWSER_ROOTS = /^src\/(client\/.*|log\/(merkle|checkpoint))\.ts$/;
+const BROWSER_ROOTS = /^src\/(client\/.*|log\/(merkle|checkpoint|cosignature))\.ts$/;
 
 /** `node:` modules and Node's globals reached from what must run in a browser. */
 export function browserBreaches(sources: Sources): Breach[] {
