@@ -33,6 +33,8 @@ const IMPORT_TABLE: Readonly<Record<string, Row>> = {
   batches: { may: [...PARTS, 'log/cosignature.ts'] },
   events: { may: PARTS },
   log: { may: PARTS },
+  // Recomputed by the SDK too, in browsers.
+  'trail/chain.ts': { may: ['std'] },
   trail: { may: PARTS },
   settings: { may: [...PARTS, 'identity'] },
   ingest: { may: [...PARTS, 'identity', 'settings', 'log/merkle.ts', 'log/cosignature.ts'] },
