@@ -44,11 +44,20 @@ import { type Database, type DatabaseAddress, openDatabase } from './storage/db.
 import { classifyFailure } from './storage/failures.ts';
 import { openGatewayDatabase } from './storage/open.ts';
 import { canCommit } from './storage/ready.ts';
+import type { TrailEvent } from './trail/chain.ts';
+import { appendToTrail, Recorder, type TrailContext } from './trail/record.ts';
 
 /** How long answers may take to leave once the gateway was told to stop; the whole stop has 10 s. */
 const GRACE_MS = 6_000;
 
 const POOL_BOUNDS = { maxTickItems: 1_024, maxTickBytes: 16 * 1024 * 1024, maxWaitMs: 4_000 };
+const TRAIL_BOUNDS = {
+  maxItems: 4_096,
+  maxBytes: 4 * 1024 * 1024,
+  maxTickItems: 1_024,
+  maxTickBytes: 1024 * 1024,
+  maxWaitMs: 4_000,
+};
 const TICK_BOUNDS = { tickMs: 3_500, lookupMs: 1_000 };
 
 /** What a gateway process is told about the database that it works on. */
@@ -179,6 +188,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask, catalogue:
       },
     },
     { name: 'ticks', run: () => parts.pool.drained() },
+    { name: 'trail', run: () => parts.trail.drained() },
     { name: 'comparison', run: () => parts.comparison.stop() },
     { name: 'checkpoints', run: () => timer.stop() },
     { name: 'directory', run: () => directory.stop() },
@@ -236,6 +246,18 @@ function makePool(
     maxItems: config.pool.maxFilings,
     maxBytes: config.pool.maxBytes,
     ...POOL_BOUNDS,
+  });
+}
+
+/** Rows of the audit trail that are written while others wait for them. */
+function makeTrail(ctx: TrailContext): Pool<TrailEvent, true> {
+  return new Pool({
+    flush: async (events: readonly TrailEvent[]) => {
+      await appendToTrail(ctx, events);
+      return events.map(() => true as const);
+    },
+    clock: ctx.clock,
+    ...TRAIL_BOUNDS,
   });
 }
 
@@ -303,8 +325,11 @@ function makeParts(input: PartsInput) {
     },
   });
   const authenticate = authenticator(tokens);
-  const app = createApp({ routes, authenticate, limits, clock, log, metrics, random: randomBytes, failures });
-  return { app, pool, comparison, logContext };
+  const trail = makeTrail({ sql: db.sql, clock });
+  metrics.gauge('trail_rows', () => trail.size);
+  const recorder = new Recorder(trail);
+  const app = createApp({ routes, authenticate, limits, recorder, clock, log, metrics, random: randomBytes, failures });
+  return { app, pool, trail, comparison, logContext };
 }
 
 /** Tells the person who starts the gateway why it did not; other failures are faults and show where. */

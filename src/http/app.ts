@@ -3,12 +3,14 @@ import { Hono } from 'hono';
 import type { Clock } from '../std/clock.ts';
 import { type ErrorCode, GatewayError } from '../std/errors.ts';
 import type { Logger, Metrics, RandomBytes } from '../std/telemetry.ts';
+import type { Recorder } from '../trail/record.ts';
 import { type Authenticate, REFUSE_ALL } from './auth.ts';
 import { RequestCall } from './call.ts';
 import type { Failures } from './failures.ts';
 import { applyHeaders, optionsResponse } from './headers.ts';
 import { type Limits, rateLimitHeaders } from './limits.ts';
 import { type CompiledRoute, compileRoute, type Labels, metricLabels, perform } from './perform.ts';
+import { performRecorded, type RecordingDeps } from './recorded.ts';
 import { RequestIds } from './request-ids.ts';
 import type { Route } from './route.ts';
 import { Sweep } from './sweep.ts';
@@ -19,6 +21,8 @@ export interface AppDeps {
   readonly authenticate?: Authenticate;
   /** Absent: no rate limits. */
   readonly limits?: Limits;
+  /** Where what the routes say is recorded goes. */
+  readonly recorder: Pick<Recorder, 'record'>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
@@ -34,7 +38,10 @@ export function createApp(deps: AppDeps): Hono {
   const app = new Hono();
   const ids = new RequestIds(deps.random);
   const sweep = new Sweep(deps.clock);
-  const machine: Machine = { deps, ids, sweep, authenticate: deps.authenticate ?? REFUSE_ALL };
+  const authenticate = deps.authenticate ?? REFUSE_ALL;
+  const { limits, recorder, failures } = deps;
+  const recording = { authenticate, limits, recorder, failures };
+  const machine: Machine = { deps, ids, sweep, authenticate, recording };
   deps.metrics.gauge('http_in_flight', () => sweep.size);
   for (const route of deps.routes) {
     const serve = server(machine, compileRoute(route));
@@ -52,6 +59,7 @@ interface Machine {
   readonly ids: RequestIds;
   readonly sweep: Sweep;
   readonly authenticate: Authenticate;
+  readonly recording: RecordingDeps;
 }
 
 /** How requests that no route takes appear in metrics and headers. */
@@ -87,7 +95,10 @@ function server(machine: Machine, route: CompiledRoute): Serve {
 
 async function run(machine: Machine, route: CompiledRoute, call: RequestCall): Promise<void> {
   try {
-    const response = await perform(route, call, machine.authenticate, machine.deps.limits);
+    const response =
+      route.route.recorded === undefined
+        ? await perform(route, call, machine.authenticate, machine.deps.limits)
+        : await performRecorded(route, call, machine.recording);
     if (call.resolve === undefined) discard(response);
     else
       settle(

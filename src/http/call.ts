@@ -6,6 +6,7 @@ import { decodeUtf8 } from '../std/bytes.ts';
 import type { Clock } from '../std/clock.ts';
 import { assert, GatewayError } from '../std/errors.ts';
 import type { Language } from '../std/text.ts';
+import type { TrailDetails } from '../trail/chain.ts';
 import { type BodyOwner, BodyReader, checkBodyHeaders } from './body.ts';
 import { mediaTypeOf, preferredLanguage } from './negotiate.ts';
 import type { Call, Caller } from './route.ts';
@@ -47,6 +48,9 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, B
   readonly requestId: string;
   readonly startedAt: number;
   readonly outgoing: ServerResponse | undefined;
+  /** What the audit trail is told of a recorded request beside what the request itself says. */
+  details: TrailDetails | undefined;
+  onBegin: Call<unknown, unknown, unknown>['begin'] | undefined;
   readonly #onDeadline: (call: RequestCall) => void;
   readonly #context: Context;
   readonly #incoming: IncomingMessage | undefined;
@@ -133,6 +137,15 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, B
     // What is streamed takes as long as it takes: the reader of the body watches that it moves.
     this.#isStreaming = true;
     return pieces;
+  }
+
+  note(details: TrailDetails): void {
+    this.details = { ...this.details, ...details };
+  }
+
+  begin(actor: Exclude<Caller, { role: 'anonymous' }>, target: string): Promise<void> {
+    assert(this.onBegin !== undefined, 'only what is recorded and public begins by itself');
+    return this.onBegin(actor, target);
   }
 
   expire(now: number): void {

@@ -104,6 +104,7 @@ function operation(route: Route, schemas: Record<string, unknown>): Json {
     summary: `${route.summary.zh} · ${route.summary.en}`,
     'x-summary': route.summary,
     'x-access': route.access,
+    ...(route.recorded === undefined ? {} : { 'x-recorded': route.recorded }),
     'x-error-codes': codes,
     security: route.access === 'public' ? [] : [{ token: [] }],
     ...parameters(route, schemas),
@@ -128,6 +129,8 @@ export function problemCodes(route: Route): readonly ErrorCode[] {
   add(route.params !== undefined || route.query !== undefined, 'invalid-parameter');
   add(route.body !== undefined, 'too-large', 'unsupported-media-type', 'timeout');
   add(route.body?.kind === 'json', 'malformed-json', 'invalid-resource');
+  add(route.recorded !== undefined, 'overloaded');
+  add(route.recorded === 'administration', 'outcome-unknown');
   return ERROR_CODES.filter((code) => codes.has(code));
 }
 

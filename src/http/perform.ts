@@ -94,18 +94,29 @@ async function performAwaiting(
   authenticate: Authenticate,
   limits: Limits | undefined,
 ): Promise<Response> {
+  await admit(compiled, call, authenticate, limits);
+  return compiled.route.handle(call);
+}
+
+/** All that comes before the handler. */
+export async function admit(
+  compiled: CompiledRoute,
+  call: RequestCall,
+  authenticate: Authenticate,
+  limits: Limits | undefined,
+): Promise<void> {
   const { authorization } = call.headers;
   if (authorization !== undefined) call.caller = await authenticate(authorization);
   checkRequest(compiled, call, limits);
   if (compiled.body !== undefined) call.body = await readJson(compiled.body, call);
-  return compiled.route.handle(call);
 }
 
 /** Everything that can be told without the body. */
 function checkRequest(compiled: CompiledRoute, call: RequestCall, limits: Limits | undefined): void {
   const { route } = compiled;
-  if (route.access !== 'public') checkAccess(route.access, call);
+  // Before what may be refused: a refusal is work too, and a row of the audit trail where it is recorded.
   if (limits !== undefined && call.caller.role !== 'anonymous') takeFromLimit(limits, call.caller, call);
+  if (route.access !== 'public') checkAccess(route.access, call);
   if (compiled.choices !== undefined) checkAcceptable(compiled.choices, call);
   if (compiled.path !== undefined || compiled.query !== undefined) readParameters(compiled, call);
   if (route.body !== undefined) checkMediaType(compiled, call);

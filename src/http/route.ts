@@ -2,6 +2,7 @@ import type { Static, TSchema } from 'typebox';
 import type { PartyKind } from '../identity/records.ts';
 import type { ErrorCode } from '../std/errors.ts';
 import type { Language, Text } from '../std/text.ts';
+import type { TrailDetails } from '../trail/chain.ts';
 
 /** Who is asking, as the access token says; a request without a token is anonymous. */
 export type Caller = { readonly role: 'anonymous' } | { readonly role: PartyKind; readonly party: string };
@@ -46,6 +47,13 @@ export interface Call<P, Q, B> {
   stream(): AsyncIterable<Uint8Array>;
   /** Aborted when the client went away. */
   readonly signal: AbortSignal;
+  /** For an operation that is recorded: what its row in the audit trail says beside the ids in the path. No values of a body. */
+  note(details: TrailDetails): void;
+  /**
+   * For a recorded operation that is public: enters the act in the audit trail, for the party whose signature was found
+   * good, before it is done. Without a signature nobody is known, and strangers would fill the trail.
+   */
+  begin(actor: Exclude<Caller, { role: 'anonymous' }>, target: string): Promise<void>;
 }
 
 /**
@@ -68,7 +76,8 @@ export interface Route<P extends TSchema = TSchema, Q extends TSchema = TSchema,
   readonly answerWithinMs?: number;
   /**
    * What the audit trail keeps of it: an act of administration (entered before it begins and when it has ended), or a
-   * reading of content (entered before the first byte leaves). Absent: nothing.
+   * reading of content (entered before the first byte leaves). Absent: nothing. Public ones are entered by their handlers,
+   * with `Call.begin`, once they know who acts.
    */
   readonly recorded?: 'administration' | 'content';
   /** Codes that this operation adds to those that every operation can answer with. */

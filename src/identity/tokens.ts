@@ -72,15 +72,19 @@ export class Tokens {
     const claims = this.#known.get(token) ?? (await this.#read(token));
     const now = this.#ctx.clock.now();
     if (claims.exp * 1000 <= now)
-      throw refused('访问令牌已过期，请重新获取。', 'The access token has expired; get another one.');
+      throw refused('访问令牌已过期，请重新获取。', 'The access token has expired; get another one.', claims);
     const { directory } = this.#ctx;
     const key = directory.peekKey?.(claims.kid) ?? (await directory.key(claims.kid));
     if (key === undefined || key.party !== claims.party || !isUsable(key, now)) {
-      throw refused('获取此令牌所用的密钥已失效。', 'The key that this token was got with is no longer in force.');
+      throw refused(
+        '获取此令牌所用的密钥已失效。',
+        'The key that this token was got with is no longer in force.',
+        claims,
+      );
     }
     const party = directory.peekParty?.(claims.party) ?? (await directory.party(claims.party));
     if (party === undefined || party.status !== 'active' || party.kind !== claims.role) {
-      throw refused('此令牌的主体已停用。', 'The party of this token is suspended.');
+      throw refused('此令牌的主体已停用。', 'The party of this token is suspended.', claims);
     }
     return claims;
   }
@@ -124,7 +128,8 @@ export function isUsable(key: SigningKey, at: number): boolean {
   return (key.notBefore === undefined || key.notBefore <= at) && (key.notAfter === undefined || at < key.notAfter);
 }
 
-function refused(zh: string, en: string): GatewayError {
+/** `holder`: whom a genuine token was issued to. */
+function refused(zh: string, en: string, holder?: TokenHolder): GatewayError {
   const detail: Text = { zh, en };
-  return new GatewayError('unauthenticated', { detail });
+  return new GatewayError('unauthenticated', holder === undefined ? { detail } : { detail, known: holder });
 }

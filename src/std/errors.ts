@@ -72,6 +72,8 @@ export interface ErrorDetails {
   readonly retryAfterSeconds?: number;
   /** Whose rate limit was reached, for the headers that tell it. Not in the document. */
   readonly limited?: { readonly party: string; readonly kind: 'filer' | 'agent' | 'office' | 'operator' };
+  /** Of `unauthenticated`: whose token it was, where it is genuine. For the audit trail; never sent. */
+  readonly known?: { readonly party: string; readonly role: 'filer' | 'agent' | 'office' | 'operator' };
   /** For the log only; never sent. */
   readonly cause?: unknown;
 }

@@ -8,6 +8,7 @@ import type { Route } from '../../src/http/route.ts';
 import { type Listening, listen, type ServerLimits } from '../../src/http/server.ts';
 import { type Clock, systemClock } from '../../src/std/clock.ts';
 import type { Logger, Metrics } from '../../src/std/telemetry.ts';
+import type { TrailEvent } from '../../src/trail/chain.ts';
 
 /** Remembers what would have been logged. */
 export class RecordingLog implements Logger {
@@ -40,6 +41,8 @@ export interface TestAppOptions {
   readonly classify?: Classify;
   readonly clock?: Clock;
   readonly serverLimits?: Partial<ServerLimits>;
+  /** Absent: rows of the audit trail are collected in `trail`. */
+  readonly record?: (event: TrailEvent) => Promise<void>;
 }
 
 export function testApp(routes: readonly Route[], options: TestAppOptions = {}) {
@@ -47,6 +50,7 @@ export function testApp(routes: readonly Route[], options: TestAppOptions = {}) 
   const metrics = new RecordingMetrics();
   const clock = options.clock ?? systemClock;
   const failures = new Failures({ classify: options.classify ?? (() => undefined), log, clock });
+  const trail: TrailEvent[] = [];
   const app = createApp({
     routes,
     clock,
@@ -54,10 +58,11 @@ export function testApp(routes: readonly Route[], options: TestAppOptions = {}) 
     metrics,
     random: randomBytes,
     failures,
+    recorder: { record: options.record ?? (async (event) => void trail.push(event)) },
     ...(options.authenticate === undefined ? {} : { authenticate: options.authenticate }),
     ...(options.limits === undefined ? {} : { limits: options.limits }),
   });
-  return { app, log, metrics };
+  return { app, log, metrics, trail };
 }
 
 export interface TestServer extends Listening {
