@@ -4,6 +4,7 @@ import { CommanderError, InvalidArgumentError, Option, Command as Program } from
 import { ShenbaoError } from '../client/client.ts';
 import { readCliConfig } from '../ops/cli-config.ts';
 import { systemClock } from '../std/clock.ts';
+import { StartError } from '../std/start-error.ts';
 import type { Language, Text } from '../std/text.ts';
 import type { Command, CommandOption, OptionValues } from './command.ts';
 import { fileZero } from './commands/file-zero.ts';
@@ -164,6 +165,10 @@ async function run(ctx: CliContext, command: () => Promise<number>): Promise<num
     if (error instanceof UsageError) {
       terminal.fail(error.text);
       return EXIT.usage;
+    }
+    if (error instanceof StartError) {
+      terminal.fail(error.text);
+      return error.exitCode;
     }
     if (isFileFault(error)) {
       terminal.fail(fileError(error.path ?? '', error).text);

@@ -34,8 +34,7 @@ export interface GatewayDatabase {
  * its tables up to date. Throws a StartError that says what the operator can do.
  */
 export async function openGatewayDatabase(options: GatewayDatabaseOptions, log: Logger): Promise<GatewayDatabase> {
-  const { address, stop } =
-    options.databaseUrl === undefined ? await startOwn(options, log) : await reachOther(options.databaseUrl);
+  const { address, stop } = await reachGatewayDatabase(options, log);
   try {
     await checkDatabase(address, options.undurable);
     const meta = await migrateDatabase(address, options);
@@ -48,12 +47,25 @@ export async function openGatewayDatabase(options: GatewayDatabaseOptions, log: 
   }
 }
 
-interface Reached {
+/** A database as it is: nothing in it is brought up to date, and nothing of it is asked for. */
+export interface ReachedDatabase {
   readonly address: DatabaseAddress;
+  /** Stops the embedded server if this process owns it. */
   stop(): Promise<void>;
 }
 
-async function startOwn(options: GatewayDatabaseOptions, log: Logger): Promise<Reached> {
+/** The database that the gateway works on, for commands beside it. A running gateway's embedded server is shared. */
+export async function reachGatewayDatabase(
+  options: Pick<GatewayDatabaseOptions, 'databaseUrl' | 'dataDir' | 'workers'>,
+  log: Logger,
+): Promise<ReachedDatabase> {
+  return options.databaseUrl === undefined ? await startOwn(options, log) : await reachOther(options.databaseUrl);
+}
+
+async function startOwn(
+  options: Pick<GatewayDatabaseOptions, 'dataDir' | 'workers'>,
+  log: Logger,
+): Promise<ReachedDatabase> {
   const settings = { max_connections: String(OTHER_CONNECTIONS + CONNECTIONS_A_PROCESS * options.workers) };
   const server = await startEmbedded({ dataDir: path.join(options.dataDir, 'postgres'), settings, log });
   log.info({ port: server.port, dataDir: server.dataDir, attached: server.attached }, 'embedded PostgreSQL is ready');
@@ -61,7 +73,7 @@ async function startOwn(options: GatewayDatabaseOptions, log: Logger): Promise<R
   return { address, stop: () => server.stop() };
 }
 
-async function reachOther(url: string): Promise<Reached> {
+async function reachOther(url: string): Promise<ReachedDatabase> {
   const address = { url };
   await reachDatabase(address);
   return { address, stop: async () => {} };
