@@ -16,6 +16,8 @@ export type ImportOp = (typeof IMPORT_OPS)[number];
 /** What one line came to. `line` counts from 1, blank lines included, which have no answer. */
 export interface ImportAnswer {
   readonly line: number;
+  /** Absent where the line names none. */
+  readonly op?: ImportOp;
   readonly result: { readonly created: boolean } | GatewayError;
 }
 
@@ -61,17 +63,18 @@ export async function* importIdentity(
 
 interface Parsed {
   readonly line: number;
+  readonly op?: ImportOp;
   readonly change: Change<unknown> | GatewayError;
 }
 
 async function importBatch(ctx: ImportContext, lines: readonly NumberedLine[]): Promise<ImportAnswer[]> {
-  const parsed = lines.map((line): Parsed => ({ line: line.number, change: parseLine(ctx, line) }));
+  const parsed = lines.map((line): Parsed => ({ line: line.number, ...parseLine(ctx, line) }));
   const changes = parsed.flatMap(({ change }) => (change instanceof GatewayError ? [] : [change]));
   const results = changes.length === 0 ? [] : await applyAnyway(ctx, changes);
   let next = 0;
-  return parsed.map(({ line, change }) => {
+  return parsed.map(({ change, ...which }) => {
     const result = change instanceof GatewayError ? change : results[next++];
-    return { line, result: result instanceof GatewayError ? result : { created: result?.created === true } };
+    return { ...which, result: result instanceof GatewayError ? result : { created: result?.created === true } };
   });
 }
 
@@ -89,18 +92,22 @@ async function applyAnyway(
   }
 }
 
-function parseLine(ctx: ImportContext, { number, bytes }: NumberedLine): Change<unknown> | GatewayError {
-  if (number > MAX_LINES) return new GatewayError('too-large', { detail: tooMany });
-  if (bytes.length > MAX_LINE_BYTES) return new GatewayError('too-large', { detail: tooLong });
+function parseLine(ctx: ImportContext, { number, bytes }: NumberedLine): Omit<Parsed, 'line'> {
+  if (number > MAX_LINES) return { change: new GatewayError('too-large', { detail: tooMany }) };
+  if (bytes.length > MAX_LINE_BYTES) return { change: new GatewayError('too-large', { detail: tooLong }) };
   const text = decodeUtf8(bytes);
   const json = text === undefined ? undefined : parseStrictJson(text, JSON_LIMITS);
-  if (json?.ok !== true) return new GatewayError('malformed-json');
+  if (json?.ok !== true) return { change: new GatewayError('malformed-json') };
   const op = IMPORT_OPS.find((name) => name === (json.value as { op?: unknown } | null)?.op);
-  if (op === undefined) return new GatewayError('invalid-resource', { errors: [unknownOp] });
-  const errors = ctx.checks[op](json.value);
+  if (op === undefined) return { change: new GatewayError('invalid-resource', { errors: [unknownOp] }) };
+  return { op, change: changeOf(ctx, op, json.value) };
+}
+
+function changeOf(ctx: ImportContext, op: ImportOp, value: unknown): Change<unknown> | GatewayError {
+  const errors = ctx.checks[op](value);
   if (errors.length > 0) return new GatewayError('invalid-resource', { errors });
   try {
-    return CHANGES[op](json.value as never);
+    return CHANGES[op](value as never);
   } catch (error) {
     if (error instanceof GatewayError) return error;
     throw error;

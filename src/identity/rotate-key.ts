@@ -1,30 +1,43 @@
 import { parseInstant } from '../std/clock.ts';
 import { GatewayError } from '../std/errors.ts';
-import { type KeyRow, selectKeys } from '../storage/identity.ts';
+import { type KeyRow, selectKeyring } from '../storage/identity.ts';
 import { registerKey } from './add-key.ts';
 import { applyChange, type Change, type IdentityContext, type Outcome, refuse } from './change.ts';
 import { importJwk, type JwkResult, type PublicJwk, publicKeyOf } from './jwk.ts';
 import { type CompactJws, isSignedBy, parseCompactJws } from './jws.ts';
 import { isProofOfPossession, isRecent } from './proof.ts';
-import type { SignatureAlgorithm } from './records.ts';
+import type { PartyKind, SignatureAlgorithm } from './records.ts';
 import type { KeyResource } from './resources.ts';
 import type { IdentityState } from './state.ts';
+
+/** Whose signature was found good. */
+export interface Signatory {
+  readonly party: string;
+  readonly role: PartyKind;
+  readonly kid: string;
+}
 
 /**
  * A party replaces its own key. `rotation` is a compact JWS by the old key (named by `kid`) over
  * `{ jwk, proof, aud, iat, notAfter? }`: the new public key, a proof of possession by it, this gateway, now. Both keys work
- * from then on, so that nothing in flight is refused; `notAfter` (RFC 3339) says when the old one stops.
+ * from then on, so that nothing in flight is refused; `notAfter` (RFC 3339) says when the old one stops. `begin` is told whose it is before
+ * anything is changed.
  */
-export async function rotateKey(ctx: IdentityContext, rotation: string): Promise<Outcome<KeyResource>> {
+export async function rotateKey(
+  ctx: IdentityContext,
+  rotation: string,
+  begin?: (signatory: Signatory) => Promise<void>,
+): Promise<Outcome<KeyResource>> {
   const jws = parseCompactJws(rotation);
   if (jws === undefined) throw new GatewayError('malformed-jws');
   const kid = typeof jws.header.kid === 'string' && jws.header.kid.length <= 64 ? jws.header.kid : '';
   // A key's party and public members never change, so that they can be read before the transaction.
-  const [key] = await selectKeys(ctx.db.sql, [kid]);
+  const [key] = await selectKeyring(ctx.db.sql, [kid]);
   if (key === undefined) throw new GatewayError('unknown-key');
   if (!isSignedBy(jws, { alg: key.alg as SignatureAlgorithm, publicKey: publicKeyOf(key.jwk as PublicJwk) })) {
     throw new GatewayError('bad-signature');
   }
+  await begin?.({ party: key.party, role: key.kind as PartyKind, kid });
   return applyChange(ctx, rotationChange(ctx.issuer, jws, key));
 }
 

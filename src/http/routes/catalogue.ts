@@ -47,6 +47,7 @@ export function catalogueRoutes(deps: CatalogueRouteDeps): readonly Route[] {
         },
       },
       errors: ['invalid-resource', 'unavailable', 'outcome-unknown'],
+      recorded: 'administration',
       handle: async () => {
         const result = await deps.reload();
         if (result.outcome === 'refused') throw refusal(result);

@@ -119,10 +119,13 @@ function obligationsRoute(deps: FilerRouteDeps): Route {
       },
     },
     errors: ['not-found', 'invalid-parameter'],
+    recorded: 'content',
     handle: async (call) => {
       const { from, to } = call.query;
       const query = { filer: call.params.uscc, from: dayOf(from), to: dayOf(to) };
-      return Response.json(await obligations(deps, call.caller, query));
+      const owed = await obligations(deps, call.caller, query);
+      call.note({ from: owed.from, to: owed.to });
+      return Response.json(owed);
     },
   });
 }
@@ -153,10 +156,13 @@ function prefillRoute(deps: FilerRouteDeps): Route {
       },
     },
     errors: ['not-found', 'invalid-parameter', 'not-registered'],
+    recorded: 'content',
     handle: async (call) => {
       const { type, period } = call.query;
       const query = { filer: call.params.uscc, type, period: parsePeriod(period) };
-      return Response.json(await prefill(deps, call.caller, query));
+      const filled = await prefill(deps, call.caller, query);
+      call.note({ type, ...query.period });
+      return Response.json(filled);
     },
   });
 }

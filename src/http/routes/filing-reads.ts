@@ -175,6 +175,7 @@ function getContentRoute({ reading }: FilingReadDeps): Route {
       },
     },
     errors: ['not-found'],
+    recorded: 'content',
     handle: async (call) => {
       const content = await getContent(reading, call.caller, call.params.id);
       if (content.form === 'bulk') {

@@ -1,6 +1,8 @@
+import { createHash } from 'node:crypto';
 import { Type } from 'typebox';
 import type { IdentityContext } from '../../identity/change.ts';
-import { type ImportAnswer, type ImportContext, importIdentity } from '../../identity/import.ts';
+import { type ImportAnswer, type ImportContext, type ImportOp, importIdentity } from '../../identity/import.ts';
+import type { TrailDetails } from '../../trail/chain.ts';
 import { IMPORT_LINES } from '../identity-schemas.ts';
 import { problemBody } from '../problem.ts';
 import { type Call, type Route, route } from '../route.ts';
@@ -56,25 +58,58 @@ export function importRoutes(deps: IdentityContext): readonly Route[] {
           },
         },
       },
+      recorded: 'administration',
       handle: (call) => new Response(answers(ctx, call), { headers: { 'Content-Type': 'application/x-ndjson' } }),
     }),
   ];
 }
 
 function answers(ctx: ImportContext, call: Call<unknown, unknown, unknown>): ReadableStream<Uint8Array> {
-  const batches = importIdentity(ctx, call.stream());
+  const tally = new Tally();
+  const batches = importIdentity(ctx, tally.watch(call.stream()));
   const encoder = new TextEncoder();
   const source = {
     pull: async (controller: ReadableStreamDefaultController<Uint8Array>): Promise<void> => {
       const next = await batches.next();
-      if (next.done === true) controller.close();
-      else controller.enqueue(encoder.encode(next.value.map((one) => answerLine(one, call)).join('')));
+      if (next.done !== true) tally.count(next.value);
+      call.note(tally.details());
+      if (next.done === true) return controller.close();
+      controller.enqueue(encoder.encode(next.value.map((one) => answerLine(one, call)).join('')));
     },
     cancel: async (): Promise<void> => {
       await batches.return(undefined);
     },
   };
   return new ReadableStream(source, new ByteLengthQueuingStrategy({ highWaterMark: ANSWER_BUFFER_BYTES }));
+}
+
+/** What the audit trail keeps of an import: how many lines of each kind were taken or refused, and which file it was. */
+class Tally {
+  readonly #hash = createHash('sha256');
+  readonly #taken: Partial<Record<ImportOp, number>> = {};
+  #refused = 0;
+  #digest: string | undefined;
+
+  async *watch(body: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array> {
+    for await (const piece of body) {
+      this.#hash.update(piece);
+      yield piece;
+    }
+    this.#digest = this.#hash.digest('hex');
+  }
+
+  count(answers: readonly ImportAnswer[]): void {
+    for (const { op, result } of answers) {
+      if (op === undefined || !('created' in result)) this.#refused++;
+      else this.#taken[op] = (this.#taken[op] ?? 0) + 1;
+    }
+  }
+
+  /** `sha256`, of the whole body, only once all of it was read. */
+  details(): TrailDetails {
+    const digest = this.#digest;
+    return { taken: { ...this.#taken }, refused: this.#refused, ...(digest === undefined ? {} : { sha256: digest }) };
+  }
 }
 
 function answerLine({ line, result }: ImportAnswer, call: Call<unknown, unknown, unknown>): string {

@@ -1,6 +1,6 @@
 import { Type } from 'typebox';
 import { addKey } from '../../identity/add-key.ts';
-import type { IdentityContext } from '../../identity/change.ts';
+import type { IdentityContext, Outcome } from '../../identity/change.ts';
 import { putMandate } from '../../identity/put-mandate.ts';
 import { putOffice } from '../../identity/put-office.ts';
 import { putParty } from '../../identity/put-party.ts';
@@ -14,6 +14,7 @@ import {
   readRegistrations,
   type Viewer,
 } from '../../identity/read.ts';
+import type { KeyResource } from '../../identity/resources.ts';
 import { revokeKey } from '../../identity/revoke-key.ts';
 import { rotateKey } from '../../identity/rotate-key.ts';
 import { GatewayError } from '../../std/errors.ts';
@@ -33,7 +34,7 @@ import {
   RevocationBody,
 } from '../identity-schemas.ts';
 import { answer, json, putResponses } from '../resource-answers.ts';
-import { type Caller, type Route, route } from '../route.ts';
+import { type Call, type Caller, type Route, route } from '../route.ts';
 
 type Deps = IdentityContext;
 
@@ -72,6 +73,7 @@ function officeRoutes(deps: Deps): Route[] {
       body: { kind: 'json', schema: OfficeBody, limitBytes: BODY_BYTES },
       responses: putResponses(OfficeSchema),
       errors: ['conflict', 'invalid-resource'],
+      recorded: 'administration',
       handle: ({ params, body }) => answer(putOffice(deps, { office: params.office, ...body }), '/office'),
     }),
     route({
@@ -102,6 +104,7 @@ function partyResourceRoutes(deps: Deps): Route[] {
       body: { kind: 'json', schema: PartyBody, limitBytes: BODY_BYTES },
       responses: putResponses(PartySchema),
       errors: ['conflict', 'invalid-resource'],
+      recorded: 'administration',
       handle: ({ params, body }) => answer(putParty(deps, { id: params.id, ...body }), '/id'),
     }),
     route({
@@ -132,7 +135,11 @@ function keyRoutes(deps: Deps): Route[] {
       body: { kind: 'json', schema: KeyBody, limitBytes: BODY_BYTES },
       responses: putResponses(KeySchema),
       errors: ['not-found', 'conflict', 'invalid-resource'],
-      handle: ({ params, body }) => answer(addKey(deps, { party: params.id, ...body }), '/party', keyPath),
+      recorded: 'administration',
+      handle: (call) => {
+        const { params, body } = call;
+        return answer(noting(call, addKey(deps, { party: params.id, ...body })), '/party', keyPath);
+      },
     }),
     route({
       method: 'GET',
@@ -171,6 +178,7 @@ function keyRoutes(deps: Deps): Route[] {
       body: { kind: 'json', schema: RevocationBody, limitBytes: BODY_BYTES },
       responses: { 200: json('The key, revoked. Every process refuses it within 5 s.', KeySchema) },
       errors: ['not-found', 'invalid-resource'],
+      recorded: 'administration',
       handle: ({ params, body }) => answer(revokeKey(deps, { kid: params.kid, reason: body.reason }), '/kid'),
     }),
     rotationRoute(deps),
@@ -208,7 +216,12 @@ function rotationRoute(deps: Deps): Route {
       'conflict',
       'invalid-resource',
     ],
-    handle: async (call) => answer(rotateKey(deps, (await call.text()).trim()), '/kid', keyPath),
+    recorded: 'administration',
+    handle: async (call) => {
+      const rotation = (await call.text()).trim();
+      const rotated = rotateKey(deps, rotation, ({ party, role, kid }) => call.begin({ party, role }, kid));
+      return answer(noting(call, rotated), '/kid', keyPath);
+    },
   });
 }
 
@@ -225,6 +238,7 @@ function registrationRoutes(deps: Deps): Route[] {
       body: { kind: 'json', schema: RegistrationsBody, limitBytes: BODY_BYTES },
       responses: putResponses(RegistrationsBody),
       errors: ['not-found', 'invalid-resource'],
+      recorded: 'administration',
       handle: ({ params, body }) =>
         answer(putRegistrations(deps, { filer: params.id, registrations: body, pointer: '' }), '/filer'),
     }),
@@ -256,6 +270,7 @@ function mandateRoutes(deps: Deps): Route[] {
       body: { kind: 'json', schema: MandateBody, limitBytes: BODY_BYTES },
       responses: putResponses(MandateSchema),
       errors: ['conflict', 'invalid-resource'],
+      recorded: 'administration',
       handle: ({ params, body }) => answer(putMandate(deps, { id: params.id, ...body }), '/id'),
     }),
     route({
@@ -277,6 +292,13 @@ function mandateRoutes(deps: Deps): Route[] {
 function viewer(caller: Caller): Viewer {
   if (caller.role === 'anonymous') throw new GatewayError('unauthenticated');
   return caller;
+}
+
+/** The new key's id is in no path: the trail is told of it. */
+async function noting(call: Pick<Call<unknown, unknown, unknown>, 'note'>, outcome: Promise<Outcome<KeyResource>>) {
+  const made = await outcome;
+  call.note({ key: made.resource.kid });
+  return made;
 }
 
 const keyPath = (key: { readonly kid: string }): string => `/v1/keys/${key.kid}`;

@@ -58,6 +58,7 @@ function yearRoutes(deps: SettingsRouteDeps): Route[] {
       body: { kind: 'json', schema: CalendarYearBody, limitBytes: 64 * 1024 },
       responses: putResponses(CalendarYearSchema),
       errors: ['invalid-resource'],
+      recorded: 'administration',
       handle: ({ params, body }) => answer(putCalendarYear(deps, { ...body, year: params.year }), '/year'),
     }),
     route({
@@ -91,6 +92,7 @@ function yearRoutes(deps: SettingsRouteDeps): Route[] {
       access: ['operator'],
       params: YearParams,
       responses: { 204: { description: 'Nothing is loaded any more: what is shipped counts, if the year is.' } },
+      recorded: 'administration',
       handle: async ({ params }) => {
         await deleteCalendarYear(deps, params.year);
         return new Response(null, { status: 204 });
@@ -112,6 +114,7 @@ function deadlineRoutes(deps: SettingsRouteDeps): Route[] {
       body: { kind: 'json', schema: DeadlineBody, limitBytes: 64 * 1024 },
       responses: putResponses(DeadlineSchema),
       errors: ['conflict', 'invalid-resource'],
+      recorded: 'administration',
       handle: ({ params, body }) => answer(putDeadline(deps, { ...body, id: params.id }), '/id'),
     }),
     route({
@@ -148,6 +151,7 @@ function deadlineRoutes(deps: SettingsRouteDeps): Route[] {
       responses: {
         204: { description: "It does not count any more: the next most specific does, or the type's own." },
       },
+      recorded: 'administration',
       handle: async ({ params }) => {
         await deleteDeadline(deps, params.id);
         return new Response(null, { status: 204 });
@@ -170,6 +174,7 @@ function figureRoutes(deps: SettingsRouteDeps): Route[] {
       body: { kind: 'json', schema: FiguresBody, limitBytes: 1024 * 1024 },
       responses: putResponses(FiguresBody),
       errors: ['conflict', 'invalid-resource'],
+      recorded: 'administration',
       handle: ({ params, body }) => answer(putFigures(deps, { region: params.region, figures: body }), '/region'),
     }),
     route({
