@@ -1,16 +1,19 @@
 import { timingSafeEqual } from 'node:crypto';
 import { assert, GatewayError } from '../std/errors.ts';
 import {
+  acknowledgeBatches,
   type ConsumerKey,
   lockConsumer,
   readBatch,
   readOpenBatches,
-  updateBatchStates,
   updateCursor,
 } from '../storage/batches.ts';
+import { type CosignatureRow, hasCosignature, insertCosignature } from '../storage/cosignatures.ts';
 import type { TransactionSql } from '../storage/db.ts';
+import type { StoredCheckpoint } from '../storage/log.ts';
 import { transaction } from '../storage/transaction.ts';
 import { type BatchContext, type ConsumerName, consumerKey, leaseOf } from './context.ts';
+import { checkCosignature } from './cosign.ts';
 import { phaseOf, TRANSITIONS } from './state.ts';
 
 export interface AcknowledgeInput extends ConsumerName {
@@ -19,6 +22,8 @@ export interface AcknowledgeInput extends ConsumerName {
   readonly size: number;
   /** The RFC 6962 root that the consumer computed over them. */
   readonly root: Buffer;
+  /** The office's own signature over the checkpoint of `size`: a note's signature line, without its newline. */
+  readonly cosignature?: string | undefined;
 }
 
 export interface Acknowledged {
@@ -28,10 +33,12 @@ export interface Acknowledged {
 
 /**
  * Takes a consumer's word, proved by a root over the whole log up to the batch's end, that it has everything below
- * `size`. Leases that end at or below it are therefore closed with it, whoever holds them. Idempotent.
+ * `size`. Leases that end at or below it are therefore closed with it, whoever holds them. Idempotent; a cosignature
+ * may come with it or with a later repetition.
  *
  * Throws `not-found`; `stale` with the right `size` when the size is not the batch's end, or with the size to go on
- * from when the lease was handed on or given back; `root-mismatch` when the consumer's log is not ours.
+ * from when the lease was handed on or given back; `root-mismatch` when the consumer's log is not ours;
+ * `invalid-resource` when the cosignature does not hold. Nothing is changed then.
  */
 export async function acknowledgeBatch(ctx: BatchContext, input: AcknowledgeInput): Promise<Acknowledged> {
   const key = consumerKey(ctx, input);
@@ -39,16 +46,38 @@ export async function acknowledgeBatch(ctx: BatchContext, input: AcknowledgeInpu
   if (batch === undefined) throw new GatewayError('not-found');
   // A range and the root at its end never change: both are looked at before the lock.
   if (input.size !== batch.to) throw stale(batch.to);
-  const { root } = await ctx.checkpoints.at(input.office, batch.to);
+  const checkpoint = await ctx.checkpoints.at(input.office, batch.to);
+  const { root } = checkpoint;
   const rootsEqual = input.root.length === root.length && timingSafeEqual(input.root, root);
-  return await transaction(ctx.db.sql, (tx) => acknowledgeLocked(ctx, tx, key, { ...input, rootsEqual }));
+  const cosignature = rootsEqual ? await newCosignature(ctx, key, checkpoint, input.cosignature) : undefined;
+  const { id, size } = input;
+  return await transaction(ctx.db.sql, (tx) => acknowledgeLocked(ctx, tx, key, { id, size, rootsEqual, cosignature }));
+}
+
+/** One that is to be stored. What is stored already needs no key that is in force any more. */
+async function newCosignature(
+  ctx: BatchContext,
+  key: ConsumerKey,
+  checkpoint: StoredCheckpoint,
+  line: string | undefined,
+): Promise<CosignatureRow | undefined> {
+  if (line === undefined || (await hasCosignature(ctx.db.sql, key, checkpoint.size, line))) return undefined;
+  const keys = await ctx.cosigners(key.office);
+  return await checkCosignature({ line, checkpoint, keys, now: ctx.clock.now() });
+}
+
+interface CheckedInput {
+  readonly id: string;
+  readonly size: number;
+  readonly rootsEqual: boolean;
+  readonly cosignature: CosignatureRow | undefined;
 }
 
 async function acknowledgeLocked(
   ctx: BatchContext,
   tx: TransactionSql,
   key: ConsumerKey,
-  input: { readonly id: string; readonly size: number; readonly rootsEqual: boolean },
+  input: CheckedInput,
 ): Promise<Acknowledged> {
   const consumer = await lockConsumer(tx, key);
   const row = await readBatch(tx, key, input.id);
@@ -58,12 +87,12 @@ async function acknowledgeLocked(
   const next = TRANSITIONS[phaseOf(lease, now)].acknowledge;
   if (next === 'stale') throw stale(consumer.cursor);
   if (!input.rootsEqual) throw new GatewayError('root-mismatch', { members: { size: input.size } });
+  if (input.cosignature !== undefined) await insertCosignature(tx, key, input.cosignature);
   if (lease.state === next) return { cursor: consumer.cursor };
-  await updateBatchStates(tx, key, [lease.id], next);
-  // An open lease that reaches beyond would overlap this batch, which is ruled out when batches are opened.
-  const below = (await readOpenBatches(tx, key)).filter((open) => open.to <= input.size);
-  const ids = below.map((open) => open.id);
-  await updateBatchStates(tx, key, ids, TRANSITIONS.leased.cover);
+  // This batch is among them. An open lease that reaches beyond would overlap it, which is ruled out when batches are opened.
+  const covered = (await readOpenBatches(tx, key)).filter((open) => open.to <= input.size);
+  const ids = covered.map((open) => open.id);
+  await acknowledgeBatches(tx, key, ids, now);
   const cursor = Math.max(consumer.cursor, input.size);
   await updateCursor(tx, key, cursor, now);
   return { cursor };

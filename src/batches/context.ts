@@ -4,6 +4,7 @@ import { assert } from '../std/errors.ts';
 import type { BatchRow, ConsumerKey } from '../storage/batches.ts';
 import type { Database } from '../storage/db.ts';
 import type { StoredCheckpoint } from '../storage/log.ts';
+import type { OfficeKey } from './cosign.ts';
 import { BATCH_STATES, type BatchState } from './state.ts';
 
 /** What batches need of an office's log: checkpoints, whose roots acknowledgements are compared with. */
@@ -19,6 +20,8 @@ export interface BatchContext {
   readonly lanes: number;
   readonly clock: Clock;
   readonly checkpoints: CheckpointSource;
+  /** Every Ed25519 key that was ever registered to the office, as it is at the call. */
+  readonly cosigners: (office: string) => Promise<readonly OfficeKey[]>;
 }
 
 /** Whose batches. */

@@ -1,8 +1,9 @@
-import { randomUUID } from 'node:crypto';
+import { randomBytes } from 'node:crypto';
 import { assert, GatewayError } from '../std/errors.ts';
 import {
   type ConsumerKey,
   type ConsumerRow,
+  endingAt,
   insertBatch,
   insertConsumer,
   lockConsumer,
@@ -66,7 +67,7 @@ async function leaseNext(
   await updateBatchStates(tx, key, ids, TRANSITIONS.expired['hand-on']);
   const attempts = 1 + Math.max(0, ...replaced.map((lease) => lease.attempts));
   const expiresAt = now + input.leaseSeconds * 1000;
-  const lease: Lease = { id: randomUUID(), ...range, state: 'leased', attempts, expiresAt };
+  const lease: Lease = { id: endingAt(range.to, randomBytes(10)), ...range, state: 'leased', attempts, expiresAt };
   await insertBatch(tx, key, lease);
   if (range.to > consumer.leased) await updateLeased(tx, key, range.to);
   return lease;

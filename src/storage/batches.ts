@@ -18,13 +18,42 @@ export interface ConsumerRow {
 }
 
 export interface BatchRow {
+  /** A UUID as {@link endingAt} makes it. */
   readonly id: string;
   readonly from: number;
   readonly to: number;
   readonly state: string;
   readonly attempts: number;
-  /** Milliseconds since the epoch. */
+  /** When the lease ends, milliseconds since the epoch. Of an acknowledged one: when it was acknowledged. */
   readonly expiresAt: number;
+}
+
+const RANDOM_BYTES = 10;
+
+/**
+ * The id of a batch that ends at `to`: a UUID of version 8 (RFC 9562) that begins with `to` in 48 bits and is random
+ * otherwise. The primary key so holds a consumer's batches in the order of the log, and the first that reaches beyond an
+ * index is found in it. `random`: 10 bytes.
+ */
+export function endingAt(to: number, random: Uint8Array): string {
+  assert(random.length === RANDOM_BYTES, 'a batch id has 10 random bytes');
+  const bytes = Buffer.concat([Buffer.alloc(6), random]);
+  bytes.writeUIntBE(to, 0, 6);
+  bytes.writeUInt8(0x80 | (bytes.readUInt8(6) & 0x0f), 6);
+  bytes.writeUInt8(0x80 | (bytes.readUInt8(8) & 0x3f), 8);
+  return uuid(bytes);
+}
+
+/** The least id, in PostgreSQL's order, that a batch whose end is beyond `index` can have. */
+export function endsBeyond(index: number): string {
+  const bytes = Buffer.alloc(16);
+  bytes.writeUIntBE(index + 1, 0, 6);
+  return uuid(bytes);
+}
+
+function uuid(bytes: Buffer): string {
+  const hex = bytes.toString('hex');
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join('-');
 }
 
 type StoredBatch = Omit<BatchRow, 'expiresAt'> & { readonly expires_at: string };
@@ -97,6 +126,18 @@ export async function updateBatchStates(
   if (ids.length === 0) return;
   await tx`
     UPDATE batch SET state = ${state}
+    WHERE lane = ${key.lane} AND office = ${key.office} AND consumer = ${key.consumer} AND id = ANY(${[...ids]}::uuid[])`;
+}
+
+/** Ends these leases with an acknowledgement at `ackedAt`, milliseconds since the epoch. */
+export async function acknowledgeBatches(
+  tx: TransactionSql,
+  key: ConsumerKey,
+  ids: readonly string[],
+  ackedAt: number,
+): Promise<void> {
+  await tx`
+    UPDATE batch SET state = 'acknowledged', expires_at = ${formatInstant(ackedAt)}
     WHERE lane = ${key.lane} AND office = ${key.office} AND consumer = ${key.consumer} AND id = ANY(${[...ids]}::uuid[])`;
 }
 

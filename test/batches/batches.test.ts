@@ -27,6 +27,7 @@ beforeAll(async () => {
       fresh: (office) => freshCheckpoint(logs.ctx, office),
       at: (office, size) => checkpointAt(logs.ctx, office, size),
     },
+    cosigners: async () => [],
   };
 });
 afterAll(() => logs.drop());

@@ -72,7 +72,7 @@ class Puller {
       fresh: (office: string) => freshCheckpoint(ctx, office),
       at: (office: string, size: number) => checkpointAt(ctx, office, size),
     };
-    this.#batches = { ...ctx, checkpoints };
+    this.#batches = { ...ctx, checkpoints, cosigners: async () => [] };
     this.#name = name;
   }
 

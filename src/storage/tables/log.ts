@@ -174,11 +174,13 @@ export const batch = pgTable(
     lane: smallint().notNull(),
     office: text().notNull(),
     consumer: text().notNull(),
+    /** Begins with `to_index`: the primary key holds a consumer's batches in the order of the log. */
     id: uuid().notNull(),
     from: bigint('from_index', { mode: 'number' }).notNull(),
     to: bigint('to_index', { mode: 'number' }).notNull(),
     state: text().notNull(),
     attempts: integer().notNull(),
+    /** When the lease ends; of an acknowledged batch, when it was acknowledged. */
     expiresAt: timestamp('expires_at', { withTimezone: true, precision: 3, mode: 'string' }).notNull(),
   },
   (t) => [
