@@ -372,28 +372,27 @@ function payloadLine(filing: Submission): Uint8Array {
   return payloadBytes(filing);
 }
 
+export type * from './content.ts';
+export { verifyContent } from './content.ts';
 export { type Problem, ShenbaoError } from './errors.ts';
 export type { Extension } from './extension.ts';
 export { payloadBytes, payloadDigest, signFiling, signManifest } from './filing.ts';
 export { type FlattenedJws, parseJws, signCompact, verifyJws } from './jws.ts';
-export {
-  type Algorithm,
-  generateKey,
-  importSigningKey,
-  type Jwk,
-  type Jwks,
-  publicJwk,
-  type SigningKey,
-  thumbprint,
-  verifySignature,
-} from './keys.ts';
+export type * from './keys.ts';
+export { generateKey, importSigningKey, publicJwk, thumbprint, verifySignature } from './keys.ts';
 export { officeLeaf } from './leaf.ts';
+export type * from './national.ts';
+export { verifyNationalProof } from './national.ts';
 export { splitLines } from './ndjson.ts';
-export { type CheckpointReport, verifyCheckpoint } from './note.ts';
+export type * from './note.ts';
+export { verifyCheckpoint } from './note.ts';
 export { OfficeLog } from './office.ts';
+export type * from './proof.ts';
+export { filingOfReceipt, verifyProof } from './proof.ts';
 export { LogReader, type PulledBatch, type PullOptions, type PullState, type VerifiedEntry } from './pull.ts';
-export { type ReceiptOptions, type ReceiptReport, type VerificationStep, verifyReceipt } from './receipt.ts';
+export { type ReceiptOptions, type ReceiptReport, verifyReceipt } from './receipt.ts';
 export type { RetryPolicy } from './retry.ts';
 export { sha256 } from './sha256.ts';
+export type { VerificationStep } from './steps.ts';
 export type * from './types.ts';
 export type { FieldValues } from './zero.ts';

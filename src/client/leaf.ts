@@ -2,7 +2,7 @@ import type { LeafInput } from '../domain/statement.ts';
 import { type Hash, leafHash, verifyInclusion } from '../log/merkle.ts';
 import { decodeBase64url, encodeBase64url } from '../std/base64.ts';
 import { canonicalJson } from '../std/canonical.ts';
-import { type FlattenedJws, isObject, parseJws, parseObject } from './jws.ts';
+import { type FlattenedJws, isObject, type ParsedJws, parseJws, parseObject } from './jws.ts';
 import { joinBytes } from './ndjson.ts';
 import type { Entry } from './types.ts';
 
@@ -25,6 +25,15 @@ export function officeLeaf(hash: Hash, facts: LeafFacts): Uint8Array {
   return leafHash(hash, new TextEncoder().encode(canonicalJson({ ...input })));
 }
 
+/** The leaf hash in base64url; empty for what has no canonical form, and so is in no log. */
+export function leafText(hash: Hash, facts: LeafFacts): string {
+  try {
+    return encodeBase64url(officeLeaf(hash, facts));
+  } catch {
+    return '';
+  }
+}
+
 /**
  * The payload bytes of an entry, or undefined when it does not hold together. For bulk form B this checks that the line
  * stands in the signed manifest, so that the filer's signature covers it.
@@ -33,23 +42,47 @@ export function entryPayload(hash: Hash, entry: Entry): Uint8Array | undefined {
   if (entry.jws !== undefined) return parseContent(entry.jws)?.payload;
   const { payload, manifest, line, path } = entry;
   if (payload === undefined || manifest === undefined || line === undefined || path === undefined) return undefined;
-  const bytes = decodeBase64url(payload);
-  const signed = parseJws(manifest);
-  const claims = signed && parseObject(signed.payload);
-  const root = decodeBase64url(String(claims?.root ?? ''));
-  const hashes = path.map(decodeBase64url);
-  if (bytes === undefined || root?.length !== 32 || !hashes.every((step) => step !== undefined)) return undefined;
-  const claim = { leaf: leafHash(hash, bytes), index: line, size: Number(claims?.count), path: hashes, root };
-  return verifyInclusion(hash, claim) ? bytes : undefined;
+  return manifestLine(hash, { payload, manifest, line, path })?.payload;
+}
+
+/** A line of bulk form B and what shows that its upload's signature covers it; checked here, so of any type. */
+export interface ManifestLine {
+  readonly payload: unknown;
+  readonly manifest: unknown;
+  readonly line: unknown;
+  readonly path: unknown;
+}
+
+/** The line's bytes and the JWS over the manifest; undefined unless the line stands in the manifest. */
+export function manifestLine(hash: Hash, value: ManifestLine): { payload: Uint8Array; jws: ParsedJws } | undefined {
+  const { manifest, line, path } = value;
+  const payload = base64urlIn(value.payload);
+  const jws = typeof manifest === 'string' ? parseJws(manifest) : undefined;
+  const claims = jws && parseObject(jws.payload);
+  const root = base64urlIn(claims?.root);
+  if (payload === undefined || jws === undefined || root?.length !== 32 || !Array.isArray(path)) return undefined;
+  const hashes = path.map(base64urlIn);
+  if (typeof line !== 'number' || typeof claims?.count !== 'number') return undefined;
+  if (!hashes.every((step) => step !== undefined)) return undefined;
+  const claim = { leaf: leafHash(hash, payload), index: line, size: claims.count, path: hashes, root };
+  return verifyInclusion(hash, claim) ? { payload, jws } : undefined;
+}
+
+function base64urlIn(value: unknown): Uint8Array | undefined {
+  return typeof value === 'string' ? decodeBase64url(value) : undefined;
 }
 
 /** A JWS as the gateway hands it out: compact, flattened, or the text of a flattened one. */
 export function parseContent(content: string | FlattenedJws): ReturnType<typeof parseJws> {
-  if (typeof content !== 'string' || !content.startsWith('{')) return parseJws(content);
+  if (typeof content !== 'string' || !content.startsWith('{')) return isJws(content) ? parseJws(content) : undefined;
   try {
     const value: unknown = JSON.parse(content);
     return isObject(value) ? parseJws(value as unknown as FlattenedJws) : undefined;
   } catch {
     return undefined;
   }
+}
+
+function isJws(content: unknown): boolean {
+  return typeof content === 'string' || isObject(content);
 }

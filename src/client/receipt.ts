@@ -2,24 +2,18 @@ import type { Receipt, ReceiptStatement, TickRoot } from '../domain/statement.ts
 import { type Hash, leafHash, verifyInclusion } from '../log/merkle.ts';
 import { decodeBase64url, encodeBase64url } from '../std/base64.ts';
 import { canonicalJson, type Json } from '../std/canonical.ts';
-import type { Text } from '../std/text.ts';
 import { isObject, parseJws, parseObject, verifyJws } from './jws.ts';
 import type { Jwks } from './keys.ts';
-import { officeLeaf } from './leaf.ts';
+import { leafText } from './leaf.ts';
+import { RECEIPT_WORDS } from './receipt-words.ts';
 import { sha256 } from './sha256.ts';
-
-/** One thing that was checked, in words. */
-export interface VerificationStep {
-  readonly step: ReceiptStep;
-  readonly ok: boolean;
-  readonly text: Text;
-}
+import { StepList, type VerificationStep } from './steps.ts';
 
 export interface ReceiptReport {
   /** True when every step is. */
   readonly ok: boolean;
   /** In order, up to and including the first one that fails. */
-  readonly steps: readonly VerificationStep[];
+  readonly steps: readonly VerificationStep<ReceiptStep>[];
   /** What the receipt states; to be believed only when `ok`. */
   readonly statement?: ReceiptStatement;
   /** When the gateway signed, RFC 3339. */
@@ -34,19 +28,7 @@ export interface ReceiptOptions {
   readonly hash?: Hash;
 }
 
-const STEPS = {
-  form: { zh: '回执的形式完整', en: 'the receipt has every part in its proper form' },
-  key: { zh: '签名所用的密钥是网关公布的密钥', en: 'the key of the signature is one that the gateway published' },
-  signature: { zh: '网关的签名有效', en: 'the gateway’s signature is valid' },
-  issuer: { zh: '签发者与声明一致', en: 'the issuer is the one that the statement names' },
-  tree: { zh: '声明在签名所覆盖的默克尔树中', en: 'the statement stands in the tree that the signature covers' },
-  id: { zh: '申报编号与机关、序号一致', en: 'the filing’s id is made of its office and index' },
-  digest: { zh: '申报内容的摘要与回执一致', en: 'the filing’s content has the digest that the receipt states' },
-  leaf: { zh: '申报内容与机关日志中的叶子一致', en: 'the filing’s content opens its leaf in the office’s log' },
-  content: { zh: '申报内容的各要素与回执一致', en: 'the filing’s own members are those that the receipt states' },
-} as const satisfies Record<string, Text>;
-
-export type ReceiptStep = keyof typeof STEPS;
+export type ReceiptStep = keyof typeof RECEIPT_WORDS;
 
 /**
  * Verifies a receipt with the gateway's public keys (`GET /.well-known/jwks.json`) and nothing else; offline, when you
@@ -58,51 +40,55 @@ export async function verifyReceipt(
   jwks: Jwks,
   options: ReceiptOptions = {},
 ): Promise<ReceiptReport> {
-  const steps: VerificationStep[] = [];
-  const check: Check = (step, ok) => {
-    steps.push({ step, ok, text: STEPS[step] });
-    return ok;
-  };
+  const list = new StepList<ReceiptStep>(RECEIPT_WORDS);
+  const { steps } = list;
   const hash = options.hash ?? sha256;
-  if (typeof receipt === 'string') return verifySignedStatement(receipt.trim(), jwks, options, { hash, steps, check });
+  if (typeof receipt === 'string') return verifySignedStatement(receipt.trim(), jwks, options, hash, list);
   const parts = openReceipt(receipt);
-  if (!check('form', parts !== undefined) || parts === undefined) return { ok: false, steps };
+  if (!list.check('form', parts !== undefined) || parts === undefined) return { ok: false, steps };
   const { statement, signed } = parts;
   const facts = { steps, statement, signedAt: signed.at };
 
   const verdict = await verifyJws(parts.jws, jwks);
   const ok =
-    check('key', verdict !== 'unknown-key') &&
-    check('signature', verdict === 'ok') &&
-    check('issuer', statement.iss === signed.iss && (options.issuer ?? signed.iss) === signed.iss) &&
-    check('tree', signed.treeSize === parts.treeSize && standsInTree(hash, parts)) &&
-    check('id', statement.id === `${statement.office}.${statement.index}`) &&
-    (options.payloadBytes === undefined || checkPayload(hash, parts, options.payloadBytes, check));
+    list.check('key', verdict !== 'unknown-key') &&
+    list.check('signature', verdict === 'ok') &&
+    list.check('issuer', statement.iss === signed.iss && (options.issuer ?? signed.iss) === signed.iss, {
+      computed: statement.iss,
+      stated: options.issuer ?? signed.iss,
+    }) &&
+    list.check('tree', signed.treeSize === parts.treeSize && standsInTree(hash, parts)) &&
+    checkId(statement, list) &&
+    (options.payloadBytes === undefined || checkContent(hash, parts, options.payloadBytes, list));
   return { ok, ...facts };
 }
 
-type Check = (step: ReceiptStep, ok: boolean) => boolean;
+type Steps = StepList<ReceiptStep>;
 
 async function verifySignedStatement(
   text: string,
   jwks: Jwks,
   { issuer, payloadBytes }: ReceiptOptions,
-  { hash, steps, check }: { hash: Hash; steps: VerificationStep[]; check: Check },
+  hash: Hash,
+  list: Steps,
 ): Promise<ReceiptReport> {
+  const { steps } = list;
   const jws = parseJws(text);
   // The type keeps what the gateway signed for another purpose from passing as a receipt.
   const statement = jws?.header.typ === 'receipt+jws' ? openStatement(parseObject(jws.payload)) : undefined;
-  if (!check('form', statement !== undefined) || statement === undefined) return { ok: false, steps };
+  if (!list.check('form', statement !== undefined) || statement === undefined) return { ok: false, steps };
   const verdict = await verifyJws(jws, jwks);
   const ok =
-    check('key', verdict !== 'unknown-key') &&
-    check('signature', verdict === 'ok') &&
-    check('issuer', (issuer ?? statement.iss) === statement.iss) &&
-    check('id', statement.id === `${statement.office}.${statement.index}`) &&
-    (payloadBytes === undefined ||
-      (check('digest', encodeBase64url(hash(payloadBytes)) === statement.digest) &&
-        check('content', sameContent(parseObject(payloadBytes), statement))));
+    list.check('key', verdict !== 'unknown-key') &&
+    list.check('signature', verdict === 'ok') &&
+    list.same('issuer', statement.iss, issuer ?? statement.iss) &&
+    checkId(statement, list) &&
+    (payloadBytes === undefined || checkContent(hash, { statement }, payloadBytes, list));
   return { ok, steps, statement };
+}
+
+function checkId({ id, office, index }: ReceiptStatement, list: Steps): boolean {
+  return list.same('id', `${office}.${index}`, id);
 }
 
 /** Undefined when a member is missing or not of its type. */
@@ -179,15 +165,31 @@ function standsInTree(hash: Hash, receipt: OpenedReceipt): boolean {
   }
 }
 
-function checkPayload(hash: Hash, { statement, salt }: OpenedReceipt, payload: Uint8Array, check: Check): boolean {
-  const { id, office, index, receivedAt } = statement;
+/** What a receipt says, of either form; nothing is verified. The compact one has no salt. */
+export interface ReceiptFacts {
+  readonly statement: ReceiptStatement;
+  readonly salt?: Uint8Array;
+}
+
+/** Undefined for what has not the form of a receipt. */
+export function receiptFacts(receipt: unknown): ReceiptFacts | undefined {
+  if (typeof receipt !== 'string') return openReceipt(receipt);
+  const jws = parseJws(receipt.trim());
+  const statement = jws?.header.typ === 'receipt+jws' ? openStatement(parseObject(jws.payload)) : undefined;
+  return statement && { statement };
+}
+
+/** Whether a payload is the one that a receipt is for; the leaf only where the receipt has a salt. */
+export function checkContent<Name extends string>(
+  hash: Hash,
+  { statement, salt }: ReceiptFacts,
+  payload: Uint8Array,
+  list: StepList<Name | 'digest' | 'leaf' | 'content'>,
+): boolean {
   return (
-    check('digest', encodeBase64url(hash(payload)) === statement.digest) &&
-    check(
-      'leaf',
-      encodeBase64url(officeLeaf(hash, { id, office, index, receivedAt, salt, payload })) === statement.leaf,
-    ) &&
-    check('content', sameContent(parseObject(payload), statement))
+    list.same('digest', encodeBase64url(hash(payload)), statement.digest) &&
+    (salt === undefined || list.same('leaf', leafText(hash, { ...statement, salt, payload }), statement.leaf)) &&
+    list.check('content', sameContent(parseObject(payload), statement))
   );
 }
 
@@ -196,9 +198,14 @@ const SAME_MEMBERS = ['type', 'filer', 'period', 'reference', 'kind', 'supersede
 /** `version` and `office` may be left out of a payload; where they stand they must agree. */
 function sameContent(payload: Readonly<Record<string, unknown>> | undefined, statement: ReceiptStatement): boolean {
   if (payload === undefined) return false;
-  const form = (value: unknown): string => (value === undefined ? '' : canonicalJson(value as Json));
-  return (
-    SAME_MEMBERS.every((name) => form(payload[name]) === form(statement[name])) &&
-    (['version', 'office'] as const).every((name) => payload[name] === undefined || payload[name] === statement[name])
-  );
+  try {
+    const form = (value: unknown): string => (value === undefined ? '' : canonicalJson(value as Json));
+    return (
+      SAME_MEMBERS.every((name) => form(payload[name]) === form(statement[name])) &&
+      (['version', 'office'] as const).every((name) => payload[name] === undefined || payload[name] === statement[name])
+    );
+  } catch {
+    // A lone surrogate has no canonical form: no such filing was ever accepted.
+    return false;
+  }
 }

@@ -1,6 +1,7 @@
 import { beforeAll, describe, expect, test } from 'vitest';
 import { generateKey, type Jwk, verifyCheckpoint, verifyReceipt } from '../../src/client/client.ts';
 import {
+  b64u,
   checkpointOver,
   type GatewayKeys,
   gatewayKeys,
@@ -39,7 +40,7 @@ describe('a receipt', () => {
         ['form', 'key', 'signature', 'issuer', 'tree', 'id', 'digest', 'leaf', 'content'].map((step) => [step, true]),
       );
       expect(full.statement?.id).toBe(`${OFFICE}.${index}`);
-      for (const { text } of full.steps) expect(text.zh && text.en).toBeTruthy();
+      for (const { text, reason } of full.steps) expect(text.zh && text.en && reason.zh && reason.en).toBeTruthy();
     }
   });
 
@@ -81,6 +82,23 @@ describe('a receipt', () => {
     expect(await failing({ ...receipt, leafIndex: 3 })).toBe('tree');
     const salt = (receipts[3] as { salt: string }).salt;
     expect(await failing({ ...receipt, salt }, { payloadBytes: payloadOf(2) })).toBe('leaf');
+  });
+
+  test('is refused, not choked on, when payload and statement hold what has no canonical form', async () => {
+    const payload = Buffer.from('{"type":"amr.recall","reference":"\\ud800"}');
+    const [receipt] = (await receiptsFor(gateway.jwk, filings)) as { statement: object }[];
+    const statement = { ...receipt?.statement, digest: b64u(hash(payload)) };
+    const text = await jwsOver(gateway.jwk, statement, 'receipt+jws');
+    const report = await verifyReceipt(text, gateway.jwks, { payloadBytes: payload });
+    expect(report.steps.at(-1)).toMatchObject({ step: 'content', ok: false });
+    const leafless = await verifyReceipt(
+      { ...receipt, statement: { ...statement, receivedAt: '\ud800' } },
+      gateway.jwks,
+      {
+        payloadBytes: payload,
+      },
+    );
+    expect(leafless.steps.at(-1)).toMatchObject({ step: 'tree', ok: false });
   });
 
   test('of a payload that contradicts its statement fails although both are signed', async () => {
@@ -138,9 +156,14 @@ describe('a checkpoint', () => {
   test('of another log, or by another key, is refused', async () => {
     const leaves = [hash(Buffer.from('x'))];
     const other = await checkpointOver(gateway.jwk, leaves, 'gateway.example/offices/other');
-    expect(await verifyCheckpoint(other, gateway.jwks, { origin })).toEqual({ ok: false, reason: 'signature' });
+    const refused = {
+      ok: false,
+      reason: 'signature',
+      steps: [expect.objectContaining({ step: 'signature', ok: false })],
+    };
+    expect(await verifyCheckpoint(other, gateway.jwks, { origin })).toEqual(refused);
     const foreign = await checkpointOver((await gatewayKeys()).jwk, leaves);
-    expect(await verifyCheckpoint(foreign, gateway.jwks, { origin })).toEqual({ ok: false, reason: 'signature' });
+    expect(await verifyCheckpoint(foreign, gateway.jwks, { origin })).toEqual(refused);
   });
 });
 
