@@ -29,6 +29,26 @@ export interface Filing {
   readonly compared?: boolean;
   /** Only in `GET /v1/filings/{id}`. */
   readonly history?: readonly { readonly status: string; readonly at: string; readonly by?: string }[];
+  /** Absent until the office has acknowledged the filing, and in the answer to a submission. */
+  readonly delivery?: Delivery;
+}
+
+/** That the office has a filing, proved by a root over its log that covers it. */
+export interface Delivery {
+  /** When the office first acknowledged a batch that covers it. */
+  readonly at: string;
+  /** Entries that it acknowledged: every index below. */
+  readonly size: number;
+  /** The office's own signature over a checkpoint that covers the filing. */
+  readonly cosignature?: {
+    /** The office's key: the RFC 7638 thumbprint. */
+    readonly kid: string;
+    /** When it was made, as the office says. */
+    readonly at: string;
+    readonly size: number;
+    /** The signed note, with the gateway's line and the office's. */
+    readonly checkpoint: string;
+  };
 }
 
 export interface Submitted {

@@ -83,6 +83,31 @@ const filingMembers = {
 
 export const FilingSchema = Type.Object(filingMembers, { description: 'A filing as it was stored, with its receipt' });
 
+const DeliverySchema = Type.Object(
+  {
+    at: Instant,
+    size: Type.Integer({ minimum: 1, description: 'Entries that it acknowledged: every index below' }),
+    cosignature: Type.Optional(
+      Type.Object(
+        {
+          kid: Type.String({ description: "The office's key: its RFC 7638 thumbprint" }),
+          at: Type.String({ format: 'date-time', description: 'When the office says that it signed, whole seconds' }),
+          size: Type.Integer({ minimum: 1, description: 'Entries under the checkpoint' }),
+          checkpoint: Type.String({
+            description:
+              "C2SP signed note with two signature lines: the gateway's, and the office's (tlog-cosignature)",
+          }),
+        },
+        { description: 'By the smallest checkpoint over the filing that the office has cosigned' },
+      ),
+    ),
+  },
+  {
+    description:
+      'The office has the filing: it proved so with a root over its log. `at`: when it first acknowledged a batch that covers it. Absent until then.',
+  },
+);
+
 export const FollowedFilingSchema = Type.Object({
   ...filingMembers,
   compared: Type.Boolean({
@@ -97,6 +122,7 @@ export const FollowedFilingSchema = Type.Object({
       by: Type.Optional(Type.String({ description: 'The filing that brought it about' })),
     }),
   ),
+  delivery: Type.Optional(DeliverySchema),
 });
 
 export const FilingListSchema = Type.Object({

@@ -15,6 +15,7 @@ import { type FilingWithTick, listFilings, loadContent, loadFiling, loadManifest
 import { readCompared, readFindings } from '../storage/findings.ts';
 import { historyOf } from './chain.ts';
 import { isCompared } from './compare-filing.ts';
+import { type Delivery, type DeliveryCosignature, deliveriesOf } from './delivery.ts';
 import { SignedTick } from './receipt.ts';
 import { agencyOf, officesOf } from './standing.ts';
 import { type FilingView, filingView, inOrder } from './view.ts';
@@ -38,12 +39,14 @@ export interface FollowedFiling extends FilingView {
   /** Whether `warnings` holds what comparing it with the filer's other filings found; true too where nothing is compared. */
   readonly compared: boolean;
   readonly history: readonly { readonly status: string; readonly at: string; readonly by?: string }[];
+  /** Absent until the office has acknowledged it. */
+  readonly delivery?: Delivery;
 }
 
 /** A filing with its status and history. Someone else's is not found, like one that is not there. */
 export async function getFiling(ctx: ReadContext, reader: Reader, id: string): Promise<FollowedFiling> {
   const found = await readable(ctx, reader, id);
-  return await follow(ctx, found, await findingsOf(ctx, [found.record]));
+  return await follow(ctx, found, await followUpOf(ctx, [found.record]));
 }
 
 export async function getReceipt(ctx: ReadContext, reader: Reader, id: string): Promise<Receipt> {
@@ -65,6 +68,18 @@ export async function locateFiling(
 ): Promise<{ office: string; index: number }> {
   const { record } = await readable(ctx, reader, id);
   return { office: record.office, index: record.index };
+}
+
+/** {@link locateFiling}, with the smallest checkpoint over it that the office has cosigned, if there is one. */
+export async function locateCosigned(
+  ctx: ReadContext,
+  reader: Reader,
+  id: string,
+): Promise<{ office: string; index: number; cosigned: DeliveryCosignature | undefined }> {
+  const { record } = await readable(ctx, reader, id);
+  const { office, index } = record;
+  const delivery = (await deliveriesOf(ctx, [record])).get(filingId(office, index));
+  return { office, index, cosigned: delivery?.cosignature };
 }
 
 /** What was signed, in the form in which it came. */
@@ -150,12 +165,12 @@ export async function findFilings(ctx: ReadContext, reader: Reader, query: Filin
     limit: query.limit + 1,
   });
   const page = rows.slice(0, query.limit);
-  const findings = await findingsOf(
+  const followUp = await followUpOf(
     ctx,
     page.map((row) => row.record),
   );
   const items: FollowedFiling[] = [];
-  for (const row of page) if (await mayRead(ctx, reader, row.record)) items.push(await follow(ctx, row, findings));
+  for (const row of page) if (await mayRead(ctx, reader, row.record)) items.push(await follow(ctx, row, followUp));
   const last = page[page.length - 1];
   return { items, next: rows.length > query.limit && last !== undefined ? cursorAt(last.record) : null };
 }
@@ -205,22 +220,31 @@ async function mayRead(ctx: ReadContext, reader: Reader, record: FilingRecord): 
   return mandates.some((mandate) => covers(mandate, record.type, today));
 }
 
-async function follow(
-  ctx: ReadContext,
-  { record, tick }: FilingWithTick,
-  findings: ReadonlyMap<string, ComparedFiling>,
-): Promise<FollowedFiling> {
+async function follow(ctx: ReadContext, { record, tick }: FilingWithTick, followUp: FollowUp): Promise<FollowedFiling> {
   const offices = await officesOf(ctx, record.filer, agencyOf(record.type));
   const history = await historyOf({ sql: ctx.db.sql, lanes: ctx.lanes }, record, offices);
   const status = history[history.length - 1]?.status ?? 'accepted';
   const view = filingView(record, SignedTick.fromRecord(tick, ctx.env), status);
-  const found = findings.get(view.id) ?? NOTHING_TO_COMPARE;
+  const found = followUp.findings.get(view.id) ?? NOTHING_TO_COMPARE;
+  const delivery = followUp.deliveries.get(view.id);
   return {
     ...view,
     warnings: [...view.warnings, ...found.findings.map(inOrder)],
     compared: found.compared,
     history: history.map(({ at, ...entry }) => ({ ...entry, at: formatInstant(at) })),
+    ...(delivery === undefined ? {} : { delivery }),
   };
+}
+
+/** What has become of filings since they were stored, by filing id. */
+interface FollowUp {
+  readonly findings: ReadonlyMap<string, ComparedFiling>;
+  readonly deliveries: ReadonlyMap<string, Delivery>;
+}
+
+async function followUpOf(ctx: ReadContext, records: readonly FilingRecord[]): Promise<FollowUp> {
+  const [findings, deliveries] = await Promise.all([findingsOf(ctx, records), deliveriesOf(ctx, records)]);
+  return { findings, deliveries };
 }
 
 interface ComparedFiling {
@@ -270,6 +294,7 @@ function parseCursor(cursor: string): { month: number; key: Buffer } {
 }
 
 /** Changes whenever the answer to GET changes. */
-export function entityTag(filing: FollowedFiling): string {
-  return `"${toBase64url(sha256(`${filingId(filing.office, filing.index)} ${JSON.stringify([filing.history, filing.compared, filing.warnings])}`)).slice(0, 22)}"`;
+export function entityTag({ id, history, compared, warnings, delivery }: FollowedFiling): string {
+  const state = `${id} ${JSON.stringify([history, compared, warnings, delivery])}`;
+  return `"${toBase64url(sha256(state)).slice(0, 22)}"`;
 }
