@@ -2,6 +2,7 @@ import { filingOf } from '../support/expect.ts';
 import { lodging, newParty, type SigningParty } from '../support/filer.ts';
 import type { Gateway, PartyName } from '../support/gateway.ts';
 import { freshUscc, OFFICE, register, submit } from '../support/parties.ts';
+import { until } from '../support/until.ts';
 import type { Answer } from '../support/wire.ts';
 
 /** What the calls work on, made once. */
@@ -135,6 +136,18 @@ async function tiles({ gateway }: Stage): Promise<Answer[]> {
   return [await gateway.ask('GET', `${OFFICES}/tile/0/000`, { as: 'psb' })];
 }
 
+/** The national log takes up a head some seconds after it was signed. */
+function national(target: string): Call {
+  return async ({ gateway }) => {
+    await gateway.ask('GET', `${OFFICES}/checkpoint`, { as: 'psb' });
+    await until('the head of the office in the national log', async () => {
+      const { status } = await gateway.ask('GET', `/v1/national/proofs/${OFFICE.psb}`);
+      return status === 200;
+    });
+    return gateway.ask('GET', target);
+  };
+}
+
 const YEAR = { off: ['01-01/01-03'], work: [], notice: '国办发明电' };
 const EXTENSION = {
   types: ['tax.*'],
@@ -188,6 +201,11 @@ export const CALLS: Readonly<Record<string, Call>> = {
   ],
   readEntries: get(`${OFFICES}/entries?limit=5`, 'psb'),
   getTile: tiles,
+  getNationalCheckpoint: get('/v1/national/checkpoint'),
+  readNationalEntries: national('/v1/national/entries?limit=1'),
+  getNationalTile: national('/v1/national/tile/0/000.p/1'),
+  getNationalConsistency: national('/v1/national/consistency?from=1'),
+  getNationalProof: national(`/v1/national/proofs/${OFFICE.psb}`),
   openBatch: async (stage) => (await openBatch(stage, 'opening')).answer,
   acknowledgeBatch: acknowledge,
   releaseBatch: release,
@@ -260,6 +278,8 @@ export const CALLS: Readonly<Record<string, Call>> = {
     ...(await setBefore(stage, '/v1/regions/350300/figures', FIGURES, ['GET'])),
     await stage.gateway.ask('GET', '/v1/regions/110000/figures'),
   ],
+  listTrail: get('/v1/trail?limit=5&result=done', 'operator'),
+  exportTrail: get('/v1/trail/export?after=1', 'operator'),
   issueToken: token,
   getJwks: get('/.well-known/jwks.json'),
   getOAuthMetadata: get('/.well-known/oauth-authorization-server'),
