@@ -19,6 +19,7 @@ import {
   ofBatch,
   ofFiler,
   ofFiling,
+  ofNational,
   ofOffice,
   ofParty,
   openings,
@@ -158,6 +159,11 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
     () => json('/v1/regions/350200/figures', FIGURES),
     async () => json('/v1/regions/350300/figures', FIGURES),
   ),
+  getNationalCheckpoint: everybody({ path: '/v1/national/checkpoint' }),
+  readNationalEntries: everybody({ path: '/v1/national/entries?limit=1' }),
+  getNationalTile: ofNational('/v1/national/tile/0/000.p/1'),
+  getNationalConsistency: ofNational('/v1/national/consistency?from=1'),
+  getNationalProof: ofNational(`/v1/national/proofs/${OFFICE.psb}`),
   listCalendarYears: everybody({ path: '/v1/calendar/years' }),
   getCalendarYear: everybody({ path: '/v1/calendar/years/2026' }),
   listDeadlines: everybody({ path: '/v1/calendar/deadlines' }),
@@ -176,6 +182,12 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
     ],
   },
   getFigures: everybody({ path: '/v1/regions/350200/figures' }),
+
+  listTrail: { access: ['operator'], cases: [{ of: 'the trail', known: OPERATORS, ask: get('/v1/trail?limit=1') }] },
+  exportTrail: {
+    access: ['operator'],
+    cases: [{ of: 'the trail', known: OPERATORS, ask: get('/v1/trail/export?after=1000000') }],
+  },
 
   listFilingTypes: everybody({ path: '/v1/filing-types' }),
   getFilingType: everybody({ path: '/v1/filing-types/tax.vat.general' }),
