@@ -1,4 +1,5 @@
-import { canonicalJson, type Json } from '../std/canonical.ts';
+import { canonicalString } from '../std/canonical.ts';
+import { assert } from '../std/errors.ts';
 import type { FilingKind, Period } from './filing.ts';
 
 /** What a receipt states. Its member names are the contract's; its bytes on the tree are its RFC 8785 form. */
@@ -54,10 +55,36 @@ export interface LeafInput {
   readonly commit: string;
 }
 
-export function statementText(statement: ReceiptStatement): string {
-  return canonicalJson(statement as unknown as Json);
+/**
+ * The RFC 8785 form of a statement: members in the order of their names. Written out, as it is made for every filing: a third
+ * of what `canonicalJson` takes, which has to find and sort the names each time.
+ */
+export function statementText(s: ReceiptStatement): string {
+  return (
+    `{"digest":${text(s.digest)},"env":${text(s.env)},"filer":${text(s.filer)},"id":${text(s.id)},` +
+    `"index":${number(s.index)},"iss":${text(s.iss)},"kind":${text(s.kind)},"leaf":${text(s.leaf)},` +
+    `"office":${text(s.office)},"period":{"from":${text(s.period.from)},"to":${text(s.period.to)}},` +
+    `"receivedAt":${text(s.receivedAt)}${optional('reference', s.reference)}${optional('supersedes', s.supersedes)},` +
+    `"type":${text(s.type)},"version":${text(s.version)}}`
+  );
 }
 
+/** The RFC 8785 form of a leaf's input, written out for the same reason. */
 export function leafInputText(input: LeafInput): string {
-  return canonicalJson(input as unknown as Json);
+  return (
+    `{"commit":${text(input.commit)},"id":${text(input.id)},"index":${number(input.index)},` +
+    `"office":${text(input.office)},"receivedAt":${text(input.receivedAt)},"v":${input.v}}`
+  );
+}
+
+const text = canonicalString;
+
+/** A whole number, as JSON and RFC 8785 write it. */
+function number(value: number): string {
+  assert(Number.isSafeInteger(value), 'an index is a whole number');
+  return String(value);
+}
+
+function optional(name: string, value: string | undefined): string {
+  return value === undefined ? '' : `,"${name}":${text(value)}`;
 }

@@ -32,7 +32,8 @@ const LONE_SURROGATE = /\p{Surrogate}/u;
 /** What JSON writes as it is, and nearly all text that is signed: printable ASCII without quote and backslash. */
 const PLAIN = /^[ !#-[\]-~]*$/;
 
-function canonicalString(text: string): string {
+/** A string as RFC 8785 writes it. */
+export function canonicalString(text: string): string {
   if (PLAIN.test(text)) return `"${text}"`;
   if (LONE_SURROGATE.test(text)) throw new TypeError('RFC 8785 has no form for a lone surrogate');
   return JSON.stringify(text);
