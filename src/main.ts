@@ -28,7 +28,10 @@ import { type CheckedFiling, type CommitContext, type CommitOutcome, commitTick 
 import { startComparison } from './ingest/comparison.ts';
 import { Pool } from './ingest/pool.ts';
 import { startCheckpointTimer } from './log/checkpoint-timer.ts';
+import { HeadsFile, headsFileIn } from './log/heads-file.ts';
+import { startNationalTimer } from './log/national-timer.ts';
 import { filingProof } from './log/proof.ts';
+import { refuseOlderDatabase } from './log/rollback.ts';
 import { clusterMetrics, isWorker, Workers, workerReady, workerTask } from './ops/cluster.ts';
 import { type Config, readConfig } from './ops/config.ts';
 import { Hangup } from './ops/hangup.ts';
@@ -114,6 +117,8 @@ async function prepareKeys(config: Config, log: Logger, task: DatabaseTask): Pro
     log,
   };
   try {
+    // First: nothing is written to a database that is not the one of the signed heads.
+    await refuseOlderDatabase(ctx, headsFileIn(config.dataDir));
     await openSigner(ctx);
     await ensureOperator(ctx);
     if (config.env === 'sandbox') await ensureDemo(ctx);
@@ -178,7 +183,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask, catalogue:
     random: randomBytes,
     limits: { connections: config.maxConnections },
   });
-  const timer = startCheckpointTimer({ ...parts.logContext, log });
+  const timers = [startCheckpointTimer, startNationalTimer].map((start) => start({ ...parts.logContext, log }));
   const steps = [
     {
       name: 'listening',
@@ -190,7 +195,8 @@ async function serve(config: Config, log: Logger, task: DatabaseTask, catalogue:
     { name: 'ticks', run: () => parts.pool.drained() },
     { name: 'trail', run: () => parts.trail.drained() },
     { name: 'comparison', run: () => parts.comparison.stop() },
-    { name: 'checkpoints', run: () => timer.stop() },
+    { name: 'checkpoints', run: () => Promise.all(timers.map((timer) => timer.stop())).then(() => {}) },
+    { name: 'signed heads', run: () => parts.logContext.guard.close() },
     { name: 'directory', run: () => directory.stop() },
     { name: 'settings', run: () => settings.stop() },
     { name: 'connections', run: () => db.close() },
@@ -277,7 +283,8 @@ function makeParts(input: PartsInput) {
   const catalogue = () => input.catalogue.current;
   const isBusy = () => pool.size > 0;
   const comparison = startComparison({ db, lanes, directory, catalogue, settings, clock, log, metrics, isBusy });
-  const logContext = { db, lanes, clock, signer, issuer };
+  const guard = new HeadsFile(headsFileIn(config.dataDir));
+  const logContext = { db, lanes, clock, signer, issuer, guard };
   const identity = {
     db,
     clock,
@@ -311,6 +318,7 @@ function makeParts(input: PartsInput) {
     offices: { ...logContext, catalogue, directory, log, stopping: input.stopping },
     identity,
     settings: { ...identity, settings, catalogue },
+    trail: { sql: db.sql },
     oauth: { ...identity, directory, tokens, tokenEndpoint: tokenEndpoint(config.issuer), sweep: new AssertionSweep() },
     wellKnown: { gatewayKeys, issuer: config.issuer },
     system: {

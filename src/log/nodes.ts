@@ -1,9 +1,10 @@
 import { sha256 } from '../std/bytes.ts';
 import { assert, GatewayError } from '../std/errors.ts';
 import type { Sql, TransactionSql } from '../storage/db.ts';
-import { type LogKey, readLeaves, readNewestCheckpoint, readTiles, splitHashes } from '../storage/log.ts';
-import { type LogContext, logKey } from './context.ts';
+import { readNewestCheckpoint, readTiles, splitHashes } from '../storage/log.ts';
+import type { LogContext } from './context.ts';
 import { TILE_WIDTH } from './edge.ts';
+import type { Log } from './logs.ts';
 import {
   consistencyRanges,
   foldSubtrees,
@@ -40,7 +41,7 @@ function placeOf(subtree: Subtree): TilePlace {
  */
 export async function readNodes(
   sql: Sql | TransactionSql,
-  key: LogKey,
+  log: Log,
   ranges: readonly LeafRange[],
 ): Promise<Uint8Array[]> {
   const subtrees = ranges.map((range) => fullSubtrees(range).map(placeOf));
@@ -49,7 +50,7 @@ export async function readNodes(
     const known = tiles.get(`${level}/${n}`)?.width ?? 0;
     tiles.set(`${level}/${n}`, { level, n, width: Math.max(known, at + width) });
   }
-  const hashes = await readHashes(sql, key, [...tiles.values()]);
+  const hashes = await readHashes(sql, log, [...tiles.values()]);
   return subtrees.map((places) => {
     const roots = places.map(({ level, n, at, width }) => {
       const found = hashes.get(`${level}/${n}`)?.slice(at, at + width);
@@ -62,25 +63,25 @@ export async function readNodes(
 
 async function readHashes(
   sql: Sql | TransactionSql,
-  key: LogKey,
+  log: Log,
   tiles: readonly { level: number; n: number; width: number }[],
 ): Promise<Map<string, Buffer[]>> {
   const hashes = new Map<string, Buffer[]>();
   const stored = await readTiles(
     sql,
-    key,
+    log.key,
     tiles.filter((tile) => tile.level > 0),
   );
   for (const tile of stored) hashes.set(`${tile.level}/${tile.n}`, splitHashes(tile.hashes));
   for (const { n, width } of tiles.filter((tile) => tile.level === 0)) {
-    hashes.set(`0/${n}`, await readLeaves(sql, key, n * TILE_WIDTH, n * TILE_WIDTH + width));
+    hashes.set(`0/${n}`, await log.readLeaves(sql, n * TILE_WIDTH, n * TILE_WIDTH + width));
   }
   return hashes;
 }
 
 /** The root of the log's first `size` entries, which the tiles must stand for. */
-export async function readRoot(sql: Sql | TransactionSql, key: LogKey, size: number): Promise<Uint8Array> {
-  const [root] = size === 0 ? [treeRoot(sha256, [])] : await readNodes(sql, key, [{ start: 0, end: size }]);
+export async function readRoot(sql: Sql | TransactionSql, log: Log, size: number): Promise<Uint8Array> {
+  const [root] = size === 0 ? [treeRoot(sha256, [])] : await readNodes(sql, log, [{ start: 0, end: size }]);
   assert(root !== undefined, 'one root for one range');
   return root;
 }
@@ -99,15 +100,15 @@ export interface InclusionProof {
  * the newest checkpoint.
  */
 export async function inclusionProof(
-  ctx: Pick<LogContext, 'db' | 'lanes'>,
-  input: { readonly office: string; readonly index: number; readonly size: number },
+  ctx: Pick<LogContext, 'db'>,
+  log: Log,
+  input: { readonly index: number; readonly size: number },
 ): Promise<InclusionProof> {
-  const { office, index, size } = input;
-  const key = logKey(ctx, office);
+  const { index, size } = input;
   if (!(index >= 0 && index < size)) throw new GatewayError('not-found');
   const ranges = [{ start: index, end: index + 1 }, ...inclusionRanges(index, size)];
-  const [leaf, ...path] = await readNodes(ctx.db.sql, key, ranges);
-  const root = await readRoot(ctx.db.sql, key, size);
+  const [leaf, ...path] = await readNodes(ctx.db.sql, log, ranges);
+  const root = await readRoot(ctx.db.sql, log, size);
   assert(
     leaf !== undefined && verifyInclusion(sha256, { leaf, index, size, path, root }),
     'an inclusion proof verifies',
@@ -115,19 +116,26 @@ export async function inclusionProof(
   return { index, size, leaf, path, root };
 }
 
+export interface ConsistencyProof {
+  readonly oldRoot: Uint8Array;
+  readonly root: Uint8Array;
+  /** RFC 6962 section 2.1.2. */
+  readonly path: readonly Uint8Array[];
+}
+
 /** Proof that the tree of `size` entries begins with that of `oldSize`, verified before it is returned. */
 export async function consistencyProof(
-  ctx: Pick<LogContext, 'db' | 'lanes'>,
-  input: { readonly office: string; readonly oldSize: number; readonly size: number },
-): Promise<{ readonly oldRoot: Uint8Array; readonly root: Uint8Array; readonly path: readonly Uint8Array[] }> {
-  const { office, oldSize, size } = input;
-  const key = logKey(ctx, office);
-  const newest = await readNewestCheckpoint(ctx.db.sql, key);
+  ctx: Pick<LogContext, 'db'>,
+  log: Log,
+  input: { readonly oldSize: number; readonly size: number },
+): Promise<ConsistencyProof> {
+  const { oldSize, size } = input;
+  const newest = await readNewestCheckpoint(ctx.db.sql, log.key);
   if (newest === undefined || !(oldSize >= 0 && oldSize <= size && size <= newest.size))
     throw new GatewayError('not-found');
-  const path = await readNodes(ctx.db.sql, key, consistencyRanges(oldSize, size));
-  const oldRoot = await readRoot(ctx.db.sql, key, oldSize);
-  const root = await readRoot(ctx.db.sql, key, size);
+  const path = await readNodes(ctx.db.sql, log, consistencyRanges(oldSize, size));
+  const oldRoot = await readRoot(ctx.db.sql, log, oldSize);
+  const root = await readRoot(ctx.db.sql, log, size);
   assert(verifyConsistency(sha256, { oldSize, oldRoot, size, root, path }), 'a consistency proof verifies');
   return { oldRoot, root, path };
 }

@@ -1,28 +1,41 @@
 import { sha256 } from '../std/bytes.ts';
 import { assert } from '../std/errors.ts';
 import type { LogContext } from './context.ts';
+import { type Log, officeLog } from './logs.ts';
 import { verifyInclusion } from './merkle.ts';
 import { inclusionProof } from './nodes.ts';
-import { freshCheckpoint, newestCheckpoint } from './tree.ts';
+import { freshHead, newestHead } from './tree.ts';
 
 /** First line of the C2SP tlog-proof format. */
 const FORMAT = 'c2sp.org/tlog-proof@v1';
 
-/** C2SP tlog-proof without extra data. `checkpoint` is the signed note, verbatim. */
-function formatProof(index: number, path: readonly Uint8Array[], checkpoint: string): string {
+/** C2SP tlog-proof. `checkpoint` is the signed note, verbatim. */
+function formatProof(
+  index: number,
+  path: readonly Uint8Array[],
+  checkpoint: string,
+  extra: Uint8Array | undefined,
+): string {
+  const line = extra === undefined ? '' : `extra ${Buffer.from(extra).toString('base64')}\n`;
   const hashes = path.map((hash) => `${Buffer.from(hash).toString('base64')}\n`);
-  return `${FORMAT}\nindex ${index}\n${hashes.join('')}\n${checkpoint}`;
+  return `${FORMAT}\n${line}index ${index}\n${hashes.join('')}\n${checkpoint}`;
+}
+
+/** See {@link logProof}, for a filing. */
+export function filingProof(ctx: LogContext, office: string, index: number): Promise<string> {
+  return logProof(ctx, officeLog(ctx, office), index);
 }
 
 /**
- * Proof that entry `index` of an office's log is in the newest checkpoint; a newer one is signed when that does not
- * reach so far. The entry must exist, or this answers not-found. Verified against the signed root before it leaves.
+ * Proof that entry `index` of a log is in the newest checkpoint; a newer one is signed when that does not reach so far.
+ * The entry must exist, or this answers not-found. Verified against the signed root before it leaves. `extra` is what
+ * the format allows beside the proof.
  */
-export async function filingProof(ctx: LogContext, office: string, index: number): Promise<string> {
-  const newest = await newestCheckpoint(ctx, office);
-  const checkpoint = newest !== undefined && newest.size > index ? newest : await freshCheckpoint(ctx, office);
-  const { leaf, path } = await inclusionProof(ctx, { office, index, size: checkpoint.size });
+export async function logProof(ctx: LogContext, log: Log, index: number, extra?: Uint8Array): Promise<string> {
+  const newest = await newestHead(ctx, log);
+  const checkpoint = newest !== undefined && newest.size > index ? newest : await freshHead(ctx, log);
+  const { leaf, path } = await inclusionProof(ctx, log, { index, size: checkpoint.size });
   const claim = { leaf, index, size: checkpoint.size, path, root: checkpoint.root };
   assert(verifyInclusion(sha256, claim), 'a proof verifies before it leaves');
-  return formatProof(index, path, checkpoint.note);
+  return formatProof(index, path, checkpoint.note, extra);
 }

@@ -1,6 +1,7 @@
-import { readLeaves, readNewestCheckpoint, readTiles } from '../storage/log.ts';
-import { type LogContext, logKey } from './context.ts';
+import { readNewestCheckpoint, readTiles } from '../storage/log.ts';
+import type { LogContext } from './context.ts';
 import { TILE_WIDTH } from './edge.ts';
+import type { Log } from './logs.ts';
 
 const HASH_BYTES = 32;
 /** 256^7 leaves are more than a number counts: there are no tiles above. */
@@ -30,16 +31,16 @@ export function parseTilePath(path: string): TileAddress | undefined {
  * once is the same for ever.
  */
 export async function readTile(
-  ctx: Pick<LogContext, 'db' | 'lanes'>,
-  input: TileAddress & { readonly office: string },
+  ctx: Pick<LogContext, 'db'>,
+  log: Log,
+  { level, n, width }: TileAddress,
 ): Promise<Buffer | undefined> {
-  const { office, level, n, width } = input;
   if (level > MAX_LEVEL) return undefined;
-  const key = logKey(ctx, office);
+  const { key } = log;
   const size = (await readNewestCheckpoint(ctx.db.sql, key))?.size ?? 0;
   const first = n * TILE_WIDTH;
   if (Math.floor(size / TILE_WIDTH ** level) < first + width) return undefined;
-  if (level === 0) return Buffer.concat(await readLeaves(ctx.db.sql, key, first, first + width));
+  if (level === 0) return Buffer.concat(await log.readLeaves(ctx.db.sql, first, first + width));
   const [tile] = await readTiles(ctx.db.sql, key, [{ level, n }]);
   return tile?.hashes.subarray(0, width * HASH_BYTES);
 }

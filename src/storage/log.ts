@@ -52,6 +52,13 @@ export async function lockTree(tx: TransactionSql, key: LogKey): Promise<number 
   return rows[0]?.size;
 }
 
+/** How many leaves the tiles stand for, at least; undefined while there are none. */
+export async function readTreeSize(sql: Queryable, key: LogKey): Promise<number | undefined> {
+  const rows = await sql<{ size: number }[]>`
+    SELECT size FROM office_tree WHERE lane = ${key.lane} AND office = ${key.office}`;
+  return rows[0]?.size;
+}
+
 export async function updateTree(tx: TransactionSql, key: LogKey, size: number): Promise<void> {
   await tx`UPDATE office_tree SET size = ${size} WHERE lane = ${key.lane} AND office = ${key.office}`;
 }

@@ -1,5 +1,6 @@
 import { lodging, newParty } from '../support/filer.ts';
 import { OFFICE, register } from '../support/parties.ts';
+import { until } from '../support/until.ts';
 import { type Ask, type Case, type Entry, get, JOSE, JSON_TYPE, json } from './entry.ts';
 import { type CallerName, NAMES, openBatch, type Role, SISTER, type World } from './world.ts';
 
@@ -118,6 +119,19 @@ export function ofOffice(
       { of: 'another office of the agency', known: ['sisterOffice', ...operators], ask: ask(SISTER), nothing },
     ],
   };
+}
+
+/** In the national log, which takes up an office's head some seconds after it was signed. */
+export function ofNational(path: string): Entry {
+  const fresh = async ({ gateway }: World): Promise<Ask> => {
+    await gateway.ask('GET', `/v1/offices/${OFFICE.psb}/checkpoint`, { as: 'operator' });
+    await until('a head in the national log', async () => {
+      const { status } = await gateway.ask('GET', `/v1/national/proofs/${OFFICE.psb}`);
+      return status === 200;
+    });
+    return { path };
+  };
+  return { access: 'public', cases: [{ of: 'a log that has begun', known: NAMES, ask: get(path), fresh }] };
 }
 
 /** Acts on the batches of an office: by each office on its own, in a batch of its own for each. */

@@ -1,10 +1,14 @@
 import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import os from 'node:os';
+import path from 'node:path';
 import { buildCatalogue } from '../../src/domain/catalogue.ts';
 import { laneOf } from '../../src/domain/filing.ts';
 import type { Catalogue } from '../../src/domain/filing-type.ts';
 import { type CheckedFiling, type CommitContext, commitTick } from '../../src/ingest/commit.ts';
 import type { LogContext } from '../../src/log/context.ts';
 import type { HeadsContext } from '../../src/log/heads.ts';
+import { HeadsFile, headsFileIn } from '../../src/log/heads-file.ts';
 import { readSchemaFiles } from '../../src/ops/schemas.ts';
 import { type Clock, systemClock } from '../../src/std/clock.ts';
 import type { Database } from '../../src/storage/db.ts';
@@ -20,6 +24,8 @@ export interface OfficeLogs {
   readonly ctx: LogContext & HeadsContext;
   readonly commit: CommitContext;
   readonly publicKey: KeyObject;
+  /** Where the signed heads are kept outside the database. */
+  readonly headsFile: string;
   addOffice(office: string, agency?: string): Promise<void>;
   /** Files `count` filings in one tick through the gateway's own commit; resolves with their indexes. */
   file(office: string, count: number, change?: (filing: CheckedFiling, i: number) => CheckedFiling): Promise<number[]>;
@@ -31,21 +37,28 @@ export async function createOfficeLogs(options: { clock?: Clock } = {}): Promise
   const { publicKey, privateKey } = generateKeyPairSync('ed25519');
   const signer = { ...testSigner(privateKey), sign: (data: Uint8Array) => sign(null, data, privateKey) };
   const clock = options.clock ?? systemClock;
+  const folder = mkdtempSync(path.join(os.tmpdir(), 'shenbao-heads-'));
+  const guard = new HeadsFile(headsFileIn(folder));
   const facts = { db: database.db, lanes: database.lanes, clock, signer, issuer: { iss: ISSUER, env: 'test' } };
   const catalogue = await shippedCatalogue();
-  const ctx = { ...facts, catalogue: () => catalogue };
+  const ctx = { ...facts, guard, catalogue: () => catalogue };
   const commit = { ...facts, log: silentLogger, tickMs: 20_000, lookupMs: 5_000 };
   return {
     database,
     ctx,
     commit,
     publicKey,
+    headsFile: headsFileIn(folder),
     addOffice: (office, agency) => addOffice(database.db, database.lanes, office, agency),
     file: (office, count, change = (filing) => filing) => {
       const filings = Array.from({ length: count }, (_, i) => change(newFiling(office), i));
       return commitFilings(commit, filings);
     },
-    drop: () => database.drop(),
+    drop: async () => {
+      await database.drop();
+      await guard.close();
+      rmSync(folder, { recursive: true, force: true });
+    },
   };
 }
 

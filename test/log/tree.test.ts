@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { edgeStart, type Tile, TreeEdge } from '../../src/log/edge.ts';
+import { officeLog } from '../../src/log/logs.ts';
 import { treeRoot, verifyConsistency, verifyInclusion } from '../../src/log/merkle.ts';
 import { consistencyProof, inclusionProof } from '../../src/log/nodes.ts';
 import { filingProof } from '../../src/log/proof.ts';
@@ -89,10 +90,13 @@ describe("an office's tree on the database", () => {
     await fc.assert(
       fc.asyncProperty(fc.nat({ max: leaves.length - 1 }), fc.nat(), async (index, more) => {
         const size = index + 1 + (more % (leaves.length - index));
-        const proof = await inclusionProof(logs.ctx, { office: 'grows', index, size });
+        const proof = await inclusionProof(logs.ctx, officeLog(logs.ctx, 'grows'), { index, size });
         const root = treeRoot(sha256, leaves.slice(0, size));
         expect(verifyInclusion(sha256, { ...proof, leaf: leaves[index] as Buffer, root })).toBe(true);
-        const { path, oldRoot } = await consistencyProof(logs.ctx, { office: 'grows', oldSize: index, size });
+        const { path, oldRoot } = await consistencyProof(logs.ctx, officeLog(logs.ctx, 'grows'), {
+          oldSize: index,
+          size,
+        });
         expect(oldRoot).toEqual(treeRoot(sha256, leaves.slice(0, index)));
         expect(verifyConsistency(sha256, { oldSize: index, oldRoot, size, root, path })).toBe(true);
       }),

@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import type { Directory } from '../../identity/records.ts';
 import type { LogContext } from '../../log/context.ts';
+import { officeLog } from '../../log/logs.ts';
 import { parseTilePath, readTile } from '../../log/tiles.ts';
 import { GatewayError } from '../../std/errors.ts';
 import { type Route, route } from '../route.ts';
@@ -40,7 +41,7 @@ export function tileRoute(deps: TileDeps): Route {
     handle: async ({ params, caller }) => {
       await requireOwnOrOperator(deps.directory, caller, params.office);
       const address = parseTilePath(params.path);
-      const tile = address && (await readTile(deps, { ...address, office: params.office }));
+      const tile = address && (await readTile(deps, officeLog(deps, params.office), address));
       if (tile === undefined) throw new GatewayError('not-found');
       const headers = { 'content-type': 'application/octet-stream', 'cache-control': FOR_EVER };
       return new Response(new Uint8Array(tile), { headers });

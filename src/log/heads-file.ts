@@ -1,0 +1,264 @@
+import { type FileHandle, open, rename, stat } from 'node:fs/promises';
+import path from 'node:path';
+import { GatewayError } from '../std/errors.ts';
+import { LineTooLong, splitLines } from '../std/lines.ts';
+import { StartError } from '../std/start-error.ts';
+import { withLock } from '../storage/embedded/lock.ts';
+import type { HeadGuard } from './context.ts';
+import { sameBytes } from './merkle.ts';
+
+// The newest signed heads outside the database: a database that was restored to an earlier state is known by them. One
+// line a head, `<office> <size> <base64 root> <milliseconds>`, added at the end; `-` stands for the national log. Any
+// number of processes may add to one file.
+
+/** A head that was signed. */
+export interface SignedHead {
+  /** The office's code; empty for the national log. */
+  readonly office: string;
+  readonly size: number;
+  /** 32 bytes. */
+  readonly root: Buffer;
+  /** Milliseconds since the epoch. */
+  readonly signedAt: number;
+}
+
+const NATIONAL = '-';
+const MAX_LINE_BYTES = 256;
+/**
+ * Ends what a process that was killed left of a line, so that the next line stands on its own. A line that ends in it
+ * says nothing.
+ */
+const CUT_SHORT = '!';
+const LINE = /^(\S{1,32}) (0|[1-9]\d{0,15}) ([A-Za-z0-9+/]{43}=) (\d{1,16})$/;
+
+export function headsFileIn(dataDir: string): string {
+  return path.join(dataDir, 'heads.log');
+}
+
+/**
+ * Adds to the file. What is recorded at the same time in one process is written and flushed together. A disk that is
+ * full answers `unavailable`: the checkpoint then stays inside.
+ */
+export class HeadsFile implements HeadGuard {
+  readonly #file: string;
+  /** By office, the largest size that this process knows to be on disk. */
+  readonly #recorded = new Map<string, number>();
+  #waiting = new Map<string, SignedHead>();
+  #next: Promise<void> | undefined;
+  #last: Promise<unknown> = Promise.resolve();
+  #handle: FileHandle | undefined;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  record(office: string, { size, root, signedAt }: Omit<SignedHead, 'office'>): Promise<void> {
+    // A head stands for all smaller ones: they are checked to be consistent before they are signed.
+    if ((this.#recorded.get(office) ?? -1) >= size) return Promise.resolve();
+    const waiting = this.#waiting.get(office);
+    if (waiting === undefined || waiting.size < size) this.#waiting.set(office, { office, size, root, signedAt });
+    if (this.#next === undefined) {
+      this.#next = this.#last.then(() => this.#flush());
+      this.#last = this.#next.catch(() => undefined);
+    }
+    return this.#next;
+  }
+
+  /** After the last `record`. */
+  async close(): Promise<void> {
+    await this.#last;
+    await this.#handle?.close();
+    this.#handle = undefined;
+  }
+
+  async #flush(): Promise<void> {
+    const heads = [...this.#waiting.values()];
+    this.#waiting = new Map();
+    this.#next = undefined;
+    try {
+      await this.#append(heads.map(formatLine).join(''));
+    } catch (cause) {
+      throw new GatewayError('unavailable', { cause });
+    }
+    for (const { office, size } of heads) this.#recorded.set(office, Math.max(size, this.#recorded.get(office) ?? 0));
+  }
+
+  async #append(lines: string): Promise<void> {
+    for (;;) {
+      this.#handle ??= await openForAppend(this.#file);
+      const handle = this.#handle;
+      await writeLines(handle, lines);
+      // Another process may have put a compacted file in its place, which need not have these lines.
+      if ((await identityOf(this.#file)) === (await identityOf(handle))) return;
+      this.#handle = undefined;
+      await handle.close();
+    }
+  }
+}
+
+/** The folder is flushed too: a file that a power failure takes away guards nothing. */
+async function openForAppend(file: string): Promise<FileHandle> {
+  const handle = await open(file, 'a+', 0o600);
+  await flushFolder(path.dirname(file));
+  return handle;
+}
+
+async function flushFolder(folder: string): Promise<void> {
+  // Windows opens no folders.
+  if (process.platform === 'win32') return;
+  const handle = await open(folder, 'r');
+  try {
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+}
+
+async function identityOf(file: string | FileHandle): Promise<string | undefined> {
+  try {
+    const { dev, ino } = await (typeof file === 'string' ? stat(file) : file.stat());
+    return `${dev}:${ino}`;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+async function writeLines(handle: FileHandle, lines: string): Promise<void> {
+  const bytes = Buffer.from((await endsInLine(handle)) ? lines : `${CUT_SHORT}\n${lines}`);
+  // One write: the system puts what others add before it or behind it, never into it.
+  const { bytesWritten } = await handle.write(bytes);
+  if (bytesWritten !== bytes.length) throw Object.assign(new Error('heads.log was cut short'), { code: 'ENOSPC' });
+  await handle.datasync();
+}
+
+async function endsInLine(handle: FileHandle): Promise<boolean> {
+  const { size } = await handle.stat();
+  if (size === 0) return true;
+  const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
+  return buffer[0] === 0x0a;
+}
+
+function formatLine({ office, size, root, signedAt }: SignedHead): string {
+  return `${office === '' ? NATIONAL : office} ${size} ${root.toString('base64')} ${signedAt}\n`;
+}
+
+/**
+ * For each log the head of the largest size, and every other root that was signed at that size. Empty when there is no
+ * file. Throws a StartError for a line that nobody of us wrote; a last line without its end is what a crash leaves.
+ */
+export async function readHeadsFile(file: string): Promise<SignedHead[]> {
+  const handle = await openExisting(file);
+  if (handle === undefined) return [];
+  try {
+    return (await readHeads(handle, file)).heads;
+  } finally {
+    await handle.close();
+  }
+}
+
+async function openExisting(file: string): Promise<FileHandle | undefined> {
+  try {
+    return await open(file, 'r');
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
+    throw error;
+  }
+}
+
+/** `end` is where the last whole line ends. */
+async function readHeads(handle: FileHandle, file: string, from = 0): Promise<{ heads: SignedHead[]; end: number }> {
+  const largest = new Map<string, SignedHead[]>();
+  let end = from;
+  const upTo = await endOfLines(handle, from);
+  if (upTo > from) {
+    const stream = handle.createReadStream({ autoClose: false, start: from, end: upTo - 1 });
+    try {
+      for await (const { number, bytes } of splitLines(stream, MAX_LINE_BYTES)) keep(largest, bytes, file, number);
+    } catch (error) {
+      if (error instanceof LineTooLong) throw malformed(file, error.line);
+      throw error;
+    }
+    end = upTo;
+  }
+  return { heads: [...largest.values()].flat(), end };
+}
+
+/** Where the last newline ends; behind it stands at most what a crash left, or what is being written now. */
+async function endOfLines(handle: FileHandle, from: number): Promise<number> {
+  const { size } = await handle.stat();
+  const start = Math.max(from, size - MAX_LINE_BYTES * 64);
+  const length = size - start;
+  if (length <= 0) return from;
+  const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, start);
+  return start + buffer.subarray(0, bytesRead).lastIndexOf(0x0a) + 1;
+}
+
+function keep(largest: Map<string, SignedHead[]>, bytes: Buffer, file: string, number: number): void {
+  const line = bytes.toString('latin1');
+  if (line.endsWith(CUT_SHORT)) return;
+  const head = parseLine(line);
+  if (head === undefined) throw malformed(file, number);
+  const known = largest.get(head.office);
+  if (known?.[0] === undefined || known[0].size < head.size) largest.set(head.office, [head]);
+  else if (known[0].size === head.size && !known.some(({ root }) => sameBytes(root, head.root))) known.push(head);
+}
+
+function parseLine(line: string): SignedHead | undefined {
+  const [, office, size, root, signedAt] = LINE.exec(line) ?? [];
+  if (office === undefined || root === undefined || !Number.isSafeInteger(Number(size))) return undefined;
+  return {
+    office: office === NATIONAL ? '' : office,
+    size: Number(size),
+    root: Buffer.from(root, 'base64'),
+    signedAt: Number(signedAt),
+  };
+}
+
+function malformed(file: string, line: number): StartError {
+  return new StartError({
+    zh: `${file} 第 ${line} 行不是网关所写，无法据此判断数据库是否被恢复到较早的状态。请从备份中取回该文件；若确知该行无用，可将其删除后再启动。`,
+    en: `Line ${line} of ${file} was not written by the gateway, so it cannot be told whether the database was restored to an earlier state. Take the file from a backup, or remove the line if you know that it means nothing, and start again.`,
+  });
+}
+
+/**
+ * Rewrites the file so that it holds one head a log: what `choose` makes of those that it holds. Others may add to it
+ * meanwhile: what came in between is carried over, and who still writes to the old file finds that out.
+ */
+export async function compactHeadsFile(
+  file: string,
+  choose: (heads: readonly SignedHead[]) => Promise<readonly SignedHead[]>,
+): Promise<void> {
+  await withLock(`${file}.lock`, async () => {
+    const old = await openExisting(file);
+    try {
+      const { heads, end } = old === undefined ? { heads: [], end: 0 } : await readHeads(old, file);
+      await replaceFile(file, await choose(heads));
+      if (old === undefined) return;
+      const { heads: added } = await readHeads(old, file, end);
+      if (added.length === 0) return;
+      const handle = await openForAppend(file);
+      try {
+        await writeLines(handle, added.map(formatLine).join(''));
+      } finally {
+        await handle.close();
+      }
+    } finally {
+      await old?.close();
+    }
+  });
+}
+
+async function replaceFile(file: string, heads: readonly SignedHead[]): Promise<void> {
+  const made = `${file}.new`;
+  const handle = await open(made, 'w', 0o600);
+  try {
+    await handle.writeFile(heads.map(formatLine).join(''));
+    await handle.sync();
+  } finally {
+    await handle.close();
+  }
+  await rename(made, file);
+  await flushFolder(path.dirname(file));
+}
