@@ -113,7 +113,25 @@ const mandateMembers = {
   to: Type.Optional(PlainDate),
 };
 export const MandateBody = Type.Object(mandateMembers, { additionalProperties: false });
-export const MandateSchema = Type.Object({ id: IdText, ...mandateMembers });
+export const MandateSchema = Type.Object({
+  id: IdText,
+  ...mandateMembers,
+  jws: Type.Optional(
+    Type.String({
+      description: 'As the filer signed it, a compact JWS. Absent where an operator entered the mandate.',
+    }),
+  ),
+  signedAt: Type.Optional({ ...Instant, description: 'By the filer’s own words.' }),
+});
+/** What a filer signs. */
+export const MandateTerms = Type.Object(
+  {
+    id: IdText,
+    ...mandateMembers,
+    iat: Type.Integer({ minimum: 0, description: 'When it was signed, in seconds since 1970. The newest stands.' }),
+  },
+  { additionalProperties: false },
+);
 
 /** The lines of an import, by their `op`. */
 export const IMPORT_LINES = {

@@ -5,7 +5,7 @@ import type { Logger } from '../std/telemetry.ts';
 import type { Database } from '../storage/db.ts';
 import {
   type KeyRow,
-  type MandateRow,
+  type MandateTermsRow,
   type OfficeRow,
   type PartyRow,
   type RegistrationRow,
@@ -274,7 +274,7 @@ function toOffice(row: OfficeRow): Office {
   };
 }
 
-function toMandate(row: MandateRow): Mandate {
+function toMandate(row: MandateTermsRow): Mandate {
   const { to, ...rest } = row;
   return { ...rest, ...(to === null ? {} : { to }) };
 }

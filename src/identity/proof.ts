@@ -3,7 +3,7 @@ import { isSignedBy, parseCompactJws } from './jws.ts';
 import type { SignatureAlgorithm } from './records.ts';
 
 /** How far a proof's `iat` may be from now, either way. */
-const PROOF_AGE_SECONDS = 600;
+export const PROOF_AGE_SECONDS = 600;
 
 export interface ProofExpectation {
   readonly sub: string;

@@ -26,7 +26,10 @@ export interface MandateInput {
 
 export const MAX_MANDATE_TYPES = 50;
 
-/** Makes or changes a mandate. Between whom it is never changes; it is ended by its last day. */
+/**
+ * Makes or changes a mandate. Between whom it is never changes; it is ended by its last day. One that the filer has signed
+ * can only be ended earlier: what the filer did not say must not stand in its name.
+ */
 export async function putMandate(ctx: IdentityContext, input: MandateInput): Promise<Outcome<MandateResource>> {
   return applyChange(ctx, mandateChange(input));
 }
@@ -37,24 +40,42 @@ export function mandateChange(input: MandateInput): Change<MandateResource> {
     needs: { mandates: [input.id], parties: [input.agent, input.filer] },
     apply: (state) => {
       const standing = state.mandate(input.id);
-      if (standing !== undefined && (standing.agent !== input.agent || standing.filer !== input.filer)) {
+      checkSameParties(standing, input);
+      checkPartners(state, input);
+      const { id, agent, filer, types, from, to } = input;
+      const signed = { jws: standing?.jws ?? null, signedAt: standing?.signedAt ?? null };
+      const row: MandateRow = { id, agent, filer, types, from, to: to ?? null, ...signed };
+      const hasSameGrant =
+        standing !== undefined && standing.from === row.from && standing.types.join() === row.types.join();
+      const isSame = hasSameGrant && standing.to === row.to;
+      if (!isSame && signed.jws !== null && !(hasSameGrant && endsEarlier(row, standing))) {
         throw conflict(
-          '该委托编号已用于另外的双方。',
-          'The mandate is between two other parties, which cannot change.',
+          '该委托由申报人签名，只能提前终止；其他更改须由申报人重新签名。',
+          'The filer has signed this mandate: it can only be ended earlier. The filer signs any other change.',
         );
       }
-      refuseIfAny([...checkPartner(state, input.agent, 'agent'), ...checkPartner(state, input.filer, 'filer')]);
-      const { id, agent, filer, types, from, to } = input;
-      const row: MandateRow = { id, agent, filer, types, from, to: to ?? null };
-      const isSame =
-        standing !== undefined &&
-        standing.from === row.from &&
-        standing.to === row.to &&
-        standing.types.join() === row.types.join();
       if (!isSame) state.setMandate(row);
       return { created: standing === undefined, resource: mandateResource(row) };
     },
   };
+}
+
+function endsEarlier(row: Pick<MandateRow, 'to'>, than: Pick<MandateRow, 'to'>): boolean {
+  return row.to !== null && (than.to === null || row.to < than.to);
+}
+
+/** That both are there, and are what they are named as. */
+export function checkPartners(state: IdentityState, { agent, filer }: Pick<MandateInput, 'agent' | 'filer'>): void {
+  refuseIfAny([...checkPartner(state, agent, 'agent'), ...checkPartner(state, filer, 'filer')]);
+}
+
+/** A mandate is between the same two parties for ever. */
+export function checkSameParties(
+  standing: MandateRow | undefined,
+  { agent, filer }: Pick<MandateInput, 'agent' | 'filer'>,
+): void {
+  if (standing === undefined || (standing.agent === agent && standing.filer === filer)) return;
+  throw conflict('该委托编号已用于另外的双方。', 'The mandate is between two other parties, which cannot change.');
 }
 
 function checkPartner(state: IdentityState, id: string, kind: 'agent' | 'filer'): Violation[] {
@@ -66,7 +87,7 @@ function checkPartner(state: IdentityState, id: string, kind: 'agent' | 'filer')
   return [finding(`/${kind}`, 'unknown-party', message)];
 }
 
-function checkMandate(input: MandateInput): Violation[] {
+export function checkMandate(input: MandateInput): Violation[] {
   const found = checkDates(input, '');
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/.test(input.id)) {
     found.push(

@@ -45,7 +45,11 @@ export interface MandateResource {
   readonly filer: string;
   readonly types: readonly string[];
   readonly from: PlainDate;
+  /** May be earlier than the one that was signed: an operator can end a mandate. */
   readonly to?: PlainDate;
+  /** The compact JWS by which the filer gave it; absent where an operator entered it. */
+  readonly jws?: string;
+  readonly signedAt?: string;
 }
 
 export function officeResource(row: OfficeRow): OfficeResource {
@@ -84,6 +88,10 @@ export function registrationsResource(rows: readonly RegistrationRow[]): Registr
 }
 
 export function mandateResource(row: MandateRow): MandateResource {
-  const { to, ...rest } = row;
-  return { ...rest, ...(to === null ? {} : { to }) };
+  const { to, jws, signedAt, ...rest } = row;
+  return {
+    ...rest,
+    ...(to === null ? {} : { to }),
+    ...(jws === null || signedAt === null ? {} : { jws, signedAt: formatInstant(signedAt) }),
+  };
 }

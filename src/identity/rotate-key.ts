@@ -50,6 +50,7 @@ function rotationChange(issuer: string, jws: CompactJws, key: KeyRow): Change<Ke
       keyCounts: [key.party],
     },
     apply: (state) => {
+      // Rotation does not bring a key back that has been taken away.
       const old = usableKey(state, key.kid);
       const { aud, iat, proof } = jws.claims;
       if (aud !== issuer) throw new GatewayError('wrong-audience');
@@ -74,8 +75,8 @@ function rotationChange(issuer: string, jws: CompactJws, key: KeyRow): Change<Ke
   };
 }
 
-/** The old key, if it may still sign. Rotation does not bring a key back that has been taken away. */
-function usableKey(state: IdentityState, kid: string): KeyRow {
+/** The key, if it may sign now, for a party in good standing. */
+export function usableKey(state: IdentityState, kid: string): KeyRow {
   const key = state.key(kid);
   if (key === undefined) throw new GatewayError('unknown-key');
   if (key.revokedAt !== null) throw new GatewayError('key-revoked');

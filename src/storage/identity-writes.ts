@@ -76,8 +76,10 @@ export async function upsertRegistrations(tx: TransactionSql, rows: readonly Reg
 /** A mandate is between the same two parties for ever. */
 export async function upsertMandates(tx: TransactionSql, rows: readonly MandateRow[]): Promise<void> {
   await tx`
-    INSERT INTO mandate (id, agent, filer, types, valid_from, valid_to)
-    SELECT id, agent, filer, types, "from", "to" FROM json_to_recordset(${JSON.stringify(rows)}::text::json)
-      AS r(id text, agent text, filer text, types text[], "from" text, "to" text)
-    ON CONFLICT (id) DO UPDATE SET types = excluded.types, valid_from = excluded.valid_from, valid_to = excluded.valid_to`;
+    INSERT INTO mandate (id, agent, filer, types, valid_from, valid_to, jws, signed_at)
+    SELECT id, agent, filer, types, "from", "to", jws, to_timestamp("signedAt" / 1000.0)
+    FROM json_to_recordset(${JSON.stringify(rows)}::text::json)
+      AS r(id text, agent text, filer text, types text[], "from" text, "to" text, jws text, "signedAt" bigint)
+    ON CONFLICT (id) DO UPDATE SET types = excluded.types, valid_from = excluded.valid_from, valid_to = excluded.valid_to,
+      jws = excluded.jws, signed_at = excluded.signed_at`;
 }

@@ -43,13 +43,21 @@ export interface RegistrationRow {
   readonly withdrawn: boolean;
 }
 
-export interface MandateRow {
+/** What a mandate allows, between whom, and when. */
+export interface MandateTermsRow {
   readonly id: string;
   readonly agent: string;
   readonly filer: string;
   readonly types: readonly string[];
   readonly from: string;
   readonly to: string | null;
+}
+
+export interface MandateRow extends MandateTermsRow {
+  /** As the filer signed it; null where an operator entered it. */
+  readonly jws: string | null;
+  /** By the filer's own words; milliseconds since the epoch. */
+  readonly signedAt: number | null;
 }
 
 /** A timestamptz column as milliseconds since the epoch. */
@@ -131,21 +139,23 @@ export async function countUsableKeys(
     GROUP BY party`;
 }
 
-const mandateColumns = (sql: Executor) => sql`id, agent, filer, types, valid_from AS "from", valid_to AS "to"`;
+const termColumns = (sql: Executor) => sql`id, agent, filer, types, valid_from AS "from", valid_to AS "to"`;
 
 export async function selectMandates(sql: Executor, ids: readonly string[]): Promise<MandateRow[]> {
   if (ids.length === 0) return [];
-  return sql<MandateRow[]>`SELECT ${mandateColumns(sql)} FROM mandate WHERE id = ANY(${ids as string[]}::text[])`;
+  return sql<MandateRow[]>`
+    SELECT ${termColumns(sql)}, jws, ${epochMs(sql, 'signed_at')} AS "signedAt"
+    FROM mandate WHERE id = ANY(${ids as string[]}::text[])`;
 }
 
-/** All mandates of the pairs (agents[i], filers[i]). */
+/** All mandates of the pairs (agents[i], filers[i]), without what was signed. */
 export function selectMandatesBetween(
   sql: Executor,
   agents: readonly string[],
   filers: readonly string[],
-): Promise<MandateRow[]> {
-  return sql<MandateRow[]>`
-    SELECT ${mandateColumns(sql)} FROM mandate
+): Promise<MandateTermsRow[]> {
+  return sql<MandateTermsRow[]>`
+    SELECT ${termColumns(sql)} FROM mandate
     WHERE (agent, filer) IN (SELECT * FROM unnest(${agents as string[]}::text[], ${filers as string[]}::text[]))
     ORDER BY id`;
 }
