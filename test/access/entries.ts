@@ -54,6 +54,17 @@ export const ENTRIES: Readonly<Record<string, Entry>> = {
       },
     ],
   },
+  giveMandate: {
+    access: 'public',
+    cases: [
+      {
+        of: 'a mandate that its filer signs',
+        known: NAMES,
+        ask: () => ({ path: '/v1/mandates', headers: JOSE, body: 'x' }),
+        fresh: signed.mandate,
+      },
+    ],
+  },
   issueToken: everybody(signed.token),
 
   getFiling: ofFiling(''),

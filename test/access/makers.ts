@@ -1,5 +1,5 @@
 import { lodging, newParty } from '../support/filer.ts';
-import { OFFICE, register } from '../support/parties.ts';
+import { freshUscc, OFFICE, register } from '../support/parties.ts';
 import { until } from '../support/until.ts';
 import { type Ask, type Case, type Entry, get, JOSE, JSON_TYPE, json } from './entry.ts';
 import { type CallerName, NAMES, openBatch, type Role, SISTER, type World } from './world.ts';
@@ -226,6 +226,21 @@ export const signed = {
     const iat = Math.floor(Date.now() / 1000);
     const claims = { jwk: next.publicJwk, proof: next.proof(gateway.issuer), aud: gateway.issuer, iat };
     return { path: '/v1/keys/rotation', headers: JOSE, body: party.jws(JSON.stringify(claims), {}) };
+  },
+  mandate: async ({ gateway, parties: { filer, strangerAgent } }: World): Promise<Ask> => {
+    const id = `signed-${freshUscc()}`;
+    const iat = Math.floor(Date.now() / 1000);
+    const terms = {
+      id,
+      agent: strangerAgent.id,
+      filer: filer.id,
+      types: ['amr.*'],
+      from: '2001-01-01',
+      to: '2001-01-01',
+      iat,
+    };
+    const body = filer.jws(JSON.stringify(terms), { typ: 'mandate+jws', aud: gateway.issuer });
+    return { path: '/v1/mandates', headers: JOSE, body };
   },
   token: ({ gateway, parties: { filer } }: World): Ask => ({
     path: '/oauth2/token',

@@ -92,6 +92,14 @@ async function rotate({ gateway }: Stage): Promise<Answer> {
   return gateway.ask('POST', '/v1/keys/rotation', { headers: { 'Content-Type': 'application/jose' }, body });
 }
 
+async function giveMandateTwice({ gateway, filer, agentId }: Stage): Promise<Answer[]> {
+  const iat = Math.floor(Date.now() / 1000);
+  const terms = { id: `s-${freshUscc()}`, agent: agentId, filer: filer.id, types: ['amr.*'], from: '2026-01-01', iat };
+  const body = filer.jws(JSON.stringify(terms), { typ: 'mandate+jws', aud: gateway.issuer });
+  const give = () => gateway.ask('POST', '/v1/mandates', { headers: { 'Content-Type': 'application/jose' }, body });
+  return [await give(), await give()];
+}
+
 async function revoke({ gateway }: Stage): Promise<Answer> {
   const { kid } = await register(gateway);
   return gateway.ask('DELETE', `/v1/keys/${kid}`, { as: 'operator', headers: JSON_TYPE, body: '{"reason":"测试"}' });
@@ -251,6 +259,7 @@ export const CALLS: Readonly<Record<string, Call>> = {
     }),
   ),
   getMandate: get('/v1/mandates/demo', 'filer'),
+  giveMandate: giveMandateTwice,
   importIdentity: ({ gateway, filer }) => {
     const lines = `{"op":"party","id":"${filer.id}","kind":"filer","name":"甲"}\nx\n`;
     return gateway.ask('POST', '/v1/import', {
