@@ -225,9 +225,9 @@ export class ShenbaoClient {
     return this.#authorized(`${filingPath(id)}/content`, options, asText);
   }
 
-  /** Inclusion in the office's log under its newest checkpoint, as a tlog-proof. */
-  proof(id: string, options: CallOptions = {}): Promise<string> {
-    return this.#authorized(`${filingPath(id)}/proof`, options, asText);
+  /** Inclusion in the office's log under its newest checkpoint, or the first `cosigned` one, as a tlog-proof. */
+  proof(id: string, { cosigned, ...options }: CallOptions & { readonly cosigned?: boolean } = {}): Promise<string> {
+    return this.#authorized(`${filingPath(id)}/proof${queryText({ cosigned })}`, options, asText);
   }
 
   /** One office's log: checkpoint, entries, batches, {@link OfficeLog.pull}. */
@@ -374,6 +374,7 @@ function payloadLine(filing: Submission): Uint8Array {
 
 export type * from './content.ts';
 export { verifyContent } from './content.ts';
+export { type Cosigner, canCosign, cosigner } from './cosign.ts';
 export { type Problem, ShenbaoError } from './errors.ts';
 export type { Extension } from './extension.ts';
 export { payloadBytes, payloadDigest, signFiling, signManifest } from './filing.ts';

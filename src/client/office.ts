@@ -2,7 +2,7 @@ import { ShenbaoError } from './errors.ts';
 import { type ConsistencyAnswer, type Extension, extendCheckpoint } from './extension.ts';
 import { bodyChunks, parseNdjson } from './ndjson.ts';
 import type { HeadContext } from './note.ts';
-import { type PulledBatch, type PullOptions, pullBatch } from './pull.ts';
+import { type Acknowledgement, type PulledBatch, type PullOptions, pullBatch } from './pull.ts';
 import { asJson, asText, type Call, type Transport } from './transport.ts';
 import type { Batch, ConsumerState, Entry } from './types.ts';
 
@@ -100,13 +100,11 @@ export class OfficeLog {
     );
   }
 
-  /** Says that everything below `size` has arrived, with the root computed over it (base64url). */
-  acknowledge(
-    consumer: string,
-    batchId: string,
-    ack: { size: number; root: string },
-    signal?: AbortSignal,
-  ): Promise<void> {
+  /**
+   * Says that everything below `size` has arrived, with the root computed over it. A cosignature may come with it, or with
+   * a later repetition.
+   */
+  acknowledge(consumer: string, batchId: string, ack: Acknowledgement, signal?: AbortSignal): Promise<void> {
     const call: Call = {
       method: 'PUT',
       headers: { 'content-type': 'application/json' },

@@ -1,5 +1,7 @@
+import { parseNote, parseTreeHead } from '../log/checkpoint.ts';
 import { type Hash, RunningRoot, type RunningRootState, sameBytes } from '../log/merkle.ts';
 import { decodeBase64url, encodeBase64url } from '../std/base64.ts';
+import type { Cosigner } from './cosign.ts';
 import { ShenbaoError } from './errors.ts';
 import { entryPayload, officeLeaf } from './leaf.ts';
 import { type HeadContext, type SignedHead, signedHead } from './note.ts';
@@ -28,6 +30,8 @@ export interface PullOptions {
   readonly onEntry?: (entry: VerifiedEntry) => void | Promise<void>;
   /** Called when everything held, before the acknowledgement: make the entries and `batch.state` durable here. */
   readonly save: (batch: PulledBatch) => void | Promise<void>;
+  /** Cosigns the checkpoint of what was saved, so that its filers can see that it arrived. */
+  readonly cosigner?: Cosigner | undefined;
 }
 
 export interface PulledBatch {
@@ -49,12 +53,16 @@ export interface PullableLog {
     options: { max?: number; leaseSeconds?: number; signal?: AbortSignal | undefined },
   ): Promise<Batch | undefined>;
   entries(from: number, to: number, signal?: AbortSignal): AsyncIterable<Entry>;
-  acknowledge(
-    consumer: string,
-    batchId: string,
-    ack: { size: number; root: string },
-    signal?: AbortSignal,
-  ): Promise<void>;
+  acknowledge(consumer: string, batchId: string, ack: Acknowledgement, signal?: AbortSignal): Promise<void>;
+}
+
+/** That everything below `size` has arrived. */
+export interface Acknowledgement {
+  readonly size: number;
+  /** Computed over it, base64url. */
+  readonly root: string;
+  /** The office's signature line over the checkpoint of that size. */
+  readonly cosignature?: string;
 }
 
 export interface PullContext extends HeadContext {
@@ -76,8 +84,20 @@ export async function pullBatch(
   if (batch === undefined) return undefined;
   const pulled = await readBatch(context, batch, options);
   await options.save(pulled);
-  await context.log.acknowledge(consumer, batch.id, { size: batch.to, root: pulled.root }, signal);
+  const cosignature = await cosign(pulled, options);
+  const ack = { size: batch.to, root: pulled.root, ...(cosignature === undefined ? {} : { cosignature }) };
+  await context.log.acknowledge(consumer, batch.id, ack, signal);
   return pulled;
+}
+
+/**
+ * Only what was verified is cosigned: the root of just these entries came out, and was computed on from all that was
+ * cosigned before. What was read once more from the start, to repeat an older acknowledgement, stays without.
+ */
+async function cosign({ to, checkpoint, state }: PulledBatch, { cosigner }: PullOptions): Promise<string | undefined> {
+  if (cosigner === undefined || state.size !== to) return undefined;
+  const head = parseTreeHead(parseNote(checkpoint)?.text ?? '');
+  return head?.size === to ? await cosigner(checkpoint) : undefined;
 }
 
 async function readBatch(context: PullContext, batch: Batch, options: PullOptions): Promise<PulledBatch> {

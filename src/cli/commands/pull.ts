@@ -1,9 +1,16 @@
 import { type FileHandle, mkdir, open, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
-import type { OfficeLog, PulledBatch, PullState } from '../../client/client.ts';
+import {
+  type Cosigner,
+  canCosign,
+  cosigner,
+  type OfficeLog,
+  type PulledBatch,
+  type PullState,
+} from '../../client/client.ts';
 import { sleep } from '../../client/retry.ts';
 import { type Command, numberOption, textOption } from '../command.ts';
-import { type CliContext, connect, requireKey } from '../context.ts';
+import { type CliContext, connect, nodeHash, requireKey } from '../context.ts';
 import { EXIT, fileError, UsageError } from '../exit.ts';
 import { writeDurably } from '../files.ts';
 import { Progress } from '../progress.ts';
@@ -13,8 +20,8 @@ export const pull: Command = {
   args: '<office>',
   summary: { zh: '机关取件：逐批取回、核对、确认', en: 'an office’s pull: batches are read, checked, acknowledged' },
   details: {
-    zh: '每批一个 NDJSON 文件。先核对每份申报的叶子、检查点的签名和自第 0 份起的默克尔根，写盘之后才向网关确认。state.json 使任何时候都能接着取；请与数据一起妥善保存。',
-    en: 'One NDJSON file a batch. Every leaf, the checkpoint’s signature and the Merkle root from entry 0 on are checked, and the file is on disk, before the batch is acknowledged. state.json lets it go on at any time: keep it with the data.',
+    zh: '每批一个 NDJSON 文件。先核对每份申报的叶子、检查点的签名和自第 0 份起的默克尔根，写盘之后才向网关确认。密钥为 Ed25519 时，确认中附本机关对检查点的会签，申报人由此可向任何人证明机关已收到。state.json 使任何时候都能接着取；请与数据一起妥善保存。',
+    en: 'One NDJSON file a batch. Every leaf, the checkpoint’s signature and the Merkle root from entry 0 on are checked, and the file is on disk, before the batch is acknowledged. With an Ed25519 key the acknowledgement carries the office’s own signature over the checkpoint: filers can show anybody that the office has their filing. state.json lets it go on at any time: keep it with the data.',
   },
   options: [
     { flags: '--out <folder>', text: { zh: '存放的文件夹', en: 'folder to write to' }, fallback: 'pulled' },
@@ -35,6 +42,10 @@ export const pull: Command = {
       fallback: '60',
       range: [1, 3600],
     },
+    {
+      flags: '--no-cosign',
+      text: { zh: '确认时不附本机关的会签', en: 'acknowledge without the office’s cosignature' },
+    },
     { flags: '--follow', text: { zh: '取完后继续等待新的申报', en: 'go on waiting for new filings' } },
     {
       flags: '--every <seconds>',
@@ -44,14 +55,19 @@ export const pull: Command = {
     },
   ],
   async run(ctx, [office = ''], options) {
-    await requireKey(ctx);
+    const key = await requireKey(ctx);
     const folder = await PullFolder.open(textOption(options, 'out') ?? 'pulled', office);
     const consumer = textOption(options, 'consumer') ?? 'shenbao-pull';
     const log = (await connect(ctx)).office(office);
-    const limits = { max: numberOption(options, 'max'), leaseSeconds: numberOption(options, 'lease') };
+    const isCosigning = options.cosign !== false && canCosign(key);
+    const settings: PullSettings = {
+      max: numberOption(options, 'max'),
+      leaseSeconds: numberOption(options, 'lease'),
+      ...(isCosigning ? { cosigner: await cosigner(key, { clock: ctx.clock, hash: nodeHash }) } : {}),
+    };
     let total = 0;
     while (!ctx.signal.aborted) {
-      const batch = await pullOne(ctx, log, consumer, folder, limits);
+      const batch = await pullOne(ctx, log, consumer, folder, settings);
       if (batch !== undefined) {
         total += batch.to - batch.from;
         showBatch(ctx, batch);
@@ -72,18 +88,24 @@ export const pull: Command = {
   },
 };
 
+interface PullSettings {
+  readonly max: number;
+  readonly leaseSeconds: number;
+  readonly cosigner?: Cosigner;
+}
+
 async function pullOne(
   ctx: CliContext,
   log: OfficeLog,
   consumer: string,
   folder: PullFolder,
-  limits: { readonly max: number; readonly leaseSeconds: number },
+  settings: PullSettings,
 ): Promise<PulledBatch | undefined> {
   const progress = new Progress(ctx.terminal.progressStream(), () => ctx.clock.monotonic());
   let read = 0;
   try {
     return await log.pull(consumer, {
-      ...limits,
+      ...settings,
       ...(folder.state === undefined ? {} : { state: folder.state }),
       onEntry: async ({ entry }) => {
         await folder.write(`${JSON.stringify(entry)}\n`);

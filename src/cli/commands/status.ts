@@ -18,6 +18,18 @@ export const status: Command = {
   },
 };
 
+function deliveryWords(terminal: Terminal, { delivery }: Filing): string {
+  if (delivery === undefined) return terminal.say({ zh: '机关尚未确认收到', en: 'not acknowledged by the office yet' });
+  const at = plain(delivery.at);
+  if (delivery.cosignature === undefined)
+    return terminal.say({ zh: `${at} 机关已确认收到`, en: `${at}, acknowledged by the office` });
+  const kid = plain(delivery.cosignature.kid);
+  return terminal.say({
+    zh: `${at} 机关已确认收到并会签（密钥 ${kid}）`,
+    en: `${at}, acknowledged and cosigned by the office (key ${kid})`,
+  });
+}
+
 function filingLines(terminal: Terminal, filing: Filing): string[] {
   const yesNo = filing.late ? { zh: '是', en: 'yes' } : { zh: '否', en: 'no' };
   const rows: [string, string][] = [
@@ -28,6 +40,7 @@ function filingLines(terminal: Terminal, filing: Filing): string[] {
     [terminal.say({ zh: '所属期', en: 'period' }), `${filing.period.from} – ${filing.period.to}`],
     [terminal.say({ zh: '收到时间', en: 'received' }), filing.receivedAt],
     [terminal.say({ zh: '逾期', en: 'late' }), terminal.say(yesNo)],
+    [terminal.say({ zh: '送达', en: 'delivered' }), deliveryWords(terminal, filing)],
     [terminal.say({ zh: '摘要', en: 'digest' }), filing.digest],
   ];
   if (filing.reference !== undefined)
