@@ -46,7 +46,8 @@ export function imprint(answer: Answer): string {
   const id = String(answer.headers['x-request-id']);
   const headers = Object.entries(answer.headers)
     .filter(([name]) => !PASSING.includes(name))
-    .map(([name, value]) => `${name}: ${String(value)}`)
+    // Ids grow by a digit now and then, and lengths with them; the text itself is compared.
+    .map(([name, value]) => (name === 'content-length' ? name : `${name}: ${String(value)}`))
     .sort();
   return [answer.status, ...headers, answer.text].join('\n').replaceAll(id, '<id>');
 }
