@@ -307,7 +307,7 @@ function makeParts(input: PartsInput) {
       },
       reading: { db, catalogue, lanes, directory, clock, env: config.env, signer },
       toGatewayError: (error) => failures.explain(error),
-      proof: (office, index) => filingProof(logContext, office, index),
+      proof: (office, index, checkpoint) => filingProof(logContext, office, index, checkpoint),
     },
     filers: { db, lanes, directory, catalogue, settings, clock },
     filingTypes: { catalogue },

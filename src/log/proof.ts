@@ -1,5 +1,6 @@
 import { sha256 } from '../std/bytes.ts';
 import { assert } from '../std/errors.ts';
+import { parseNote, parseTreeHead } from './checkpoint.ts';
 import type { LogContext } from './context.ts';
 import { type Log, officeLog } from './logs.ts';
 import { verifyInclusion } from './merkle.ts';
@@ -21,9 +22,18 @@ function formatProof(
   return `${FORMAT}\n${line}index ${index}\n${hashes.join('')}\n${checkpoint}`;
 }
 
-/** See {@link logProof}, for a filing. */
-export function filingProof(ctx: LogContext, office: string, index: number): Promise<string> {
-  return logProof(ctx, officeLog(ctx, office), index);
+/** See {@link logProof}, for a filing. `checkpoint`: a signed note of the log over it, in place of the newest. */
+export async function filingProof(
+  ctx: LogContext,
+  office: string,
+  index: number,
+  checkpoint?: string,
+): Promise<string> {
+  const log = officeLog(ctx, office);
+  if (checkpoint === undefined) return await logProof(ctx, log, index);
+  const head = parseTreeHead(parseNote(checkpoint)?.text ?? '');
+  assert(head !== undefined, 'what was verified as a checkpoint is one');
+  return await proofUnder(ctx, log, index, { ...head, note: checkpoint });
 }
 
 /**
@@ -34,8 +44,17 @@ export function filingProof(ctx: LogContext, office: string, index: number): Pro
 export async function logProof(ctx: LogContext, log: Log, index: number, extra?: Uint8Array): Promise<string> {
   const newest = await newestHead(ctx, log);
   const checkpoint = newest !== undefined && newest.size > index ? newest : await freshHead(ctx, log);
-  const { leaf, path } = await inclusionProof(ctx, log, { index, size: checkpoint.size });
-  const claim = { leaf, index, size: checkpoint.size, path, root: checkpoint.root };
-  assert(verifyInclusion(sha256, claim), 'a proof verifies before it leaves');
-  return formatProof(index, path, checkpoint.note, extra);
+  return await proofUnder(ctx, log, index, checkpoint, extra);
+}
+
+async function proofUnder(
+  ctx: LogContext,
+  log: Log,
+  index: number,
+  { size, root, note }: { readonly size: number; readonly root: Uint8Array; readonly note: string },
+  extra?: Uint8Array,
+): Promise<string> {
+  const { leaf, path } = await inclusionProof(ctx, log, { index, size });
+  assert(verifyInclusion(sha256, { leaf, index, size, path, root }), 'a proof verifies before it leaves');
+  return formatProof(index, path, note, extra);
 }

@@ -6,6 +6,7 @@ import {
   getFiling,
   getReceipt,
   getSignedStatement,
+  locateCosigned,
   locateFiling,
   type ReadContext,
 } from '../../ingest/read.ts';
@@ -26,7 +27,8 @@ import { type Route, route } from '../route.ts';
 
 export interface FilingReadDeps {
   readonly reading: ReadContext;
-  readonly proof: (office: string, index: number) => Promise<string>;
+  /** A tlog-proof under the newest checkpoint of the office's log, or under one that is given. */
+  readonly proof: (office: string, index: number, checkpoint?: string) => Promise<string>;
 }
 
 const tag = 'filings';
@@ -150,11 +152,22 @@ function getProofRoute({ reading, proof }: FilingReadDeps): Route {
     },
     access: READERS,
     params: idParams,
+    query: Type.Object({
+      cosigned: Type.Optional(
+        Type.Boolean({
+          description:
+            'True: under the smallest checkpoint over it that the office has cosigned, with its cosignature; the newest one as long as there is none',
+        }),
+      ),
+    }),
     responses: { 200: { description: 'The proof', media: { 'text/plain': Type.String() } } },
     errors: ['not-found'],
     handle: async (call) => {
-      const { office, index } = await locateFiling(reading, call.caller, call.params.id);
-      return typed(await proof(office, index), 'text/plain; charset=utf-8');
+      const { caller, params, query } = call;
+      const { office, index, cosigned } = query.cosigned
+        ? await locateCosigned(reading, caller, params.id)
+        : { ...(await locateFiling(reading, caller, params.id)), cosigned: undefined };
+      return typed(await proof(office, index, cosigned?.checkpoint), 'text/plain; charset=utf-8');
     },
   });
 }
