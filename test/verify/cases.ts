@@ -5,9 +5,26 @@ import type { Growth } from './originals.ts';
 
 export type Case =
   | { kind: 'receipt'; jwks: Jwks; receipt: string; payload?: string; issuer?: string }
-  | { kind: 'filing'; jwks: Jwks; jws: string }
-  | { kind: 'checkpoint'; jwks: Jwks; origin: string; note: string }
-  | { kind: 'proof'; jwks: Jwks; origin: string; index: number; leaf: string; proof: string }
+  | { kind: 'content'; content: string; jwks?: Jwks; receipt?: string }
+  | {
+      kind: 'checkpoint';
+      jwks: Jwks;
+      origin: string;
+      note: string;
+      cosigners?: Jwks;
+      older?: { note: string; path: readonly string[] };
+    }
+  | {
+      kind: 'proof';
+      jwks: Jwks;
+      origin: string;
+      index: number;
+      proof: string;
+      leaf?: string;
+      content?: { receivedAt: string; salt: string; payload: string };
+      cosigners?: Jwks;
+    }
+  | { kind: 'national'; jwks: Jwks; origin: string; proof: string; office?: string }
   | ({ kind: 'consistency' } & Growth)
   | { kind: 'entry'; jwks: Jwks; office: string; index: number; entry: string };
 

@@ -1,11 +1,18 @@
-import { type Jwks, verifyCheckpoint, verifyReceipt } from '../../src/client/client.ts';
+import {
+  type Jwks,
+  verifyCheckpoint,
+  verifyContent,
+  verifyNationalProof,
+  verifyProof,
+  verifyReceipt,
+} from '../../src/client/client.ts';
 import { type ParsedJws, parseJws, verifyJws } from '../../src/client/jws.ts';
 import { parseContent } from '../../src/client/leaf.ts';
 import { LogReader } from '../../src/client/pull.ts';
 import { sha256 } from '../../src/client/sha256.ts';
 import type { Entry } from '../../src/client/types.ts';
-import { fullSubtrees, verifyConsistency, verifyInclusion } from '../../src/log/merkle.ts';
-import { decodeBase64, decodeBase64url } from '../../src/std/base64.ts';
+import { fullSubtrees, verifyConsistency } from '../../src/log/merkle.ts';
+import { decodeBase64url } from '../../src/std/base64.ts';
 import { bytesOf, type Case, type CaseOf, type Verdict } from './cases.ts';
 
 // The client's own verifiers, asked the same questions as verify.py.
@@ -35,44 +42,64 @@ async function signer(jws: ParsedJws | undefined, jwks: Jwks): Promise<Verdict> 
   return refused(verdict === 'unknown-key' ? 'key' : 'signature');
 }
 
+/** The JSON receipt as a value, the compact one as text. */
+function receiptIn(base64: string): unknown {
+  const text = textOf(base64)?.replace(/^[ \t\r\n]+/, '');
+  return text === undefined || text.startsWith('{') ? json(text) : text;
+}
+
 async function receipt(input: CaseOf<'receipt'>): Promise<Verdict> {
-  const text = textOf(input.receipt)?.replace(/^[ \t\r\n]+/, '');
-  const value = text === undefined || text.startsWith('{') ? json(text) : text;
   const options = {
     ...(input.payload === undefined ? {} : { payloadBytes: new Uint8Array(bytesOf(input.payload)) }),
     ...(input.issuer === undefined ? {} : { issuer: input.issuer }),
   };
-  const report = await verifyReceipt(value, input.jwks, options);
+  const report = await verifyReceipt(receiptIn(input.receipt), input.jwks, options);
   return report.ok ? OK : refused(report.steps.at(-1)?.step ?? 'none');
 }
 
-async function filing(input: CaseOf<'filing'>): Promise<Verdict> {
-  const jws = parseContent(textOf(input.jws) ?? '');
-  return jws === undefined ? refused('form') : signer(jws, input.jwks);
+type Reported = { readonly ok: true } | { readonly ok: false; readonly reason: string };
+
+const verdict = (report: Reported): Verdict => (report.ok ? OK : refused(report.reason));
+
+async function content(input: CaseOf<'content'>): Promise<Verdict> {
+  const options = {
+    ...(input.jwks === undefined ? {} : { keys: input.jwks }),
+    // What is no receipt at all must not be taken for none given.
+    ...(input.receipt === undefined ? {} : { receipt: receiptIn(input.receipt) ?? null }),
+  };
+  return verdict(await verifyContent(textOf(input.content) ?? '', options));
 }
 
 async function checkpoint(input: CaseOf<'checkpoint'>): Promise<Verdict> {
-  const note = textOf(input.note);
-  if (note === undefined) return refused('signature');
-  const report = await verifyCheckpoint(note, input.jwks, { origin: input.origin });
-  return report.ok ? OK : refused(report.reason);
+  const { origin, cosigners, older } = input;
+  const options = {
+    origin,
+    ...(cosigners && { cosigners }),
+    ...(older && { older: { note: textOf(older.note) ?? '', path: older.path } }),
+  };
+  return verdict(await verifyCheckpoint(textOf(input.note) ?? '', input.jwks, options));
 }
 
-/** The client has no verb for a tlog-proof: its parts are taken apart here and given to the verbs that it has. */
 async function proof(input: CaseOf<'proof'>): Promise<Verdict> {
-  const bytes = bytesOf(input.proof);
-  const gap = bytes.indexOf('\n\n');
-  const [format, index, ...steps] = bytes.subarray(0, Math.max(gap, 0)).toString('latin1').split('\n');
-  const path = steps.map(decodeBase64);
-  const isProof = gap >= 0 && format === 'c2sp.org/tlog-proof@v1' && index === `index ${input.index}`;
-  if (!isProof || !path.every((step) => step?.length === 32)) return refused('form');
-  const note = textOf(bytes.subarray(gap + 2).toString('base64'));
-  if (note === undefined) return refused('signature');
-  const head = await verifyCheckpoint(note, input.jwks, { origin: input.origin });
-  if (!head.ok) return refused(head.reason);
-  const [leaf, root] = [input.leaf, head.root].map(decodeBase64url) as [Uint8Array, Uint8Array];
-  const claim = { leaf, index: input.index, size: head.size, path: path as Uint8Array[], root };
-  return verifyInclusion(sha256, claim) ? OK : refused('inclusion');
+  const { origin, index, leaf, cosigners } = input;
+  const filing = {
+    origin,
+    index,
+    ...(leaf === undefined ? {} : { leaf }),
+    ...(input.content && {
+      content: {
+        receivedAt: input.content.receivedAt,
+        salt: new Uint8Array(bytesOf(input.content.salt)),
+        payload: new Uint8Array(bytesOf(input.content.payload)),
+      },
+    }),
+  };
+  return verdict(await verifyProof(textOf(input.proof) ?? '', input.jwks, filing, cosigners && { cosigners }));
+}
+
+async function national({ proof: text, jwks, origin, office }: CaseOf<'national'>): Promise<Verdict> {
+  const options = { origin, ...(office === undefined ? {} : { office }) };
+  return verdict(await verifyNationalProof(textOf(text) ?? '', jwks, options));
 }
 
 function consistency(input: CaseOf<'consistency'>): Verdict {
@@ -96,7 +123,7 @@ async function entry(input: CaseOf<'entry'>): Promise<Verdict> {
   return signer(value.jws === undefined ? parseJws(value.manifest as string) : parseContent(value.jws), input.jwks);
 }
 
-const JUDGES = { receipt, filing, checkpoint, proof, consistency, entry } as const;
+const JUDGES = { receipt, content, checkpoint, proof, national, consistency, entry } as const;
 
 /** What `src/client` says about a case. */
 export async function judge(input: Case): Promise<Verdict> {

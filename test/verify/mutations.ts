@@ -3,7 +3,9 @@ import type { Jwk, Jwks } from '../../src/client/client.ts';
 import { b64u, hash, leafOf } from '../client/office-fixture.ts';
 import type { SigningParty } from '../support/filer.ts';
 import { base64, bytesOf, type Case, type CaseOf, type Dice } from './cases.ts';
+import { crafted } from './crafted.ts';
 import type { Original, Originals } from './originals.ts';
+import { mutateCheckpoint, mutateConsistency, mutateNational, mutateProof } from './proof-mutations.ts';
 
 type Members = Record<string, unknown>;
 type Open = Members & { statement: Members; path: string[]; leafIndex: number; treeSize: number };
@@ -21,9 +23,6 @@ export function untouched(all: Originals): Case[] {
   });
   return [
     ...receipts,
-    ...all.filings.flatMap(({ jws, filerKeys }): Case[] =>
-      jws === undefined ? [] : [{ kind: 'filing', jwks: filerKeys, jws: base64(jws) }],
-    ),
     ...all.checkpoints.map((note): Case => ({ kind: 'checkpoint', jwks, origin, note: base64(note) })),
     ...all.proofs.map(
       ({ index, leaf, proof }): Case => ({ kind: 'proof', jwks, origin, index, leaf, proof: base64(proof) }),
@@ -32,6 +31,7 @@ export function untouched(all: Originals): Case[] {
     ...all.entries.map(
       (entry, index): Case => ({ kind: 'entry', jwks: keysAt(all, index), office, index, entry: base64(entry) }),
     ),
+    ...crafted(all),
   ];
 }
 
@@ -53,13 +53,15 @@ export function mutators(
     const some = cases.filter(isKind(kind));
     return () => dice.of(some);
   };
-  const [receipt, filing, checkpoint] = [pick('receipt'), pick('filing'), pick('checkpoint')];
-  const [proof, consistency, entry] = [pick('proof'), pick('consistency'), pick('entry')];
+  const [receipt, content, entry] = [pick('receipt'), pick('content'), pick('entry')];
+  const [checkpoint, proof] = [pick('checkpoint'), pick('proof')];
+  const [national, consistency] = [pick('national'), pick('consistency')];
   return {
     receipt: () => mutateReceipt(dice, receipt(), receipt(), stranger),
-    filing: () => mutateFiling(dice, filing(), stranger),
+    content: () => mutateContent(dice, content(), content(), stranger),
     checkpoint: () => mutateCheckpoint(dice, checkpoint(), checkpoint(), stranger),
     proof: () => mutateProof(dice, proof(), proof(), stranger),
+    national: () => mutateNational(dice, national(), national(), stranger),
     consistency: () => mutateConsistency(dice, consistency(), consistency()),
     entry: () => mutateEntry(dice, entry(), all.entries, stranger),
   };
@@ -113,80 +115,34 @@ function respelt(dice: Dice, open: Open, text: string): string {
   ])();
 }
 
-function mutateFiling(dice: Dice, value: CaseOf<'filing'>, stranger: Jwk): Case {
+function mutateContent(dice: Dice, value: CaseOf<'content'>, other: CaseOf<'content'>, stranger: Jwk): Case {
+  const text = bytesOf(value.content).toString();
+  const general: (() => Case)[] = [
+    () => ({ ...value, content: dice.flip(value.content) }),
+    () => ({ ...value, content: dice.flip(value.content) }),
+    () => ({ ...value, jwks: dice.rekey(value.jwks as Jwks, stranger) }),
+    () => ({ ...value, receipt: dice.flip(value.receipt ?? other.receipt ?? base64('none')) }),
+    () => ({ ...value, ...(other.receipt === undefined ? {} : { receipt: other.receipt }) }),
+    () => ({ ...value, content: other.content }),
+  ];
+  if (!text.startsWith('{')) return dice.of(general)();
+  const open = JSON.parse(text) as Members & { path?: string[] };
+  const theirs = JSON.parse(
+    bytesOf(other.content)
+      .toString()
+      .replace(/^[^{].*/s, '{}'),
+  ) as Members;
+  const changed = (members: object): Case => ({ ...value, content: base64(JSON.stringify({ ...open, ...members })) });
   return dice.of<() => Case>([
-    () => ({ ...value, jws: dice.flip(value.jws) }),
-    () => ({ ...value, jws: dice.flip(value.jws) }),
-    () => ({ ...value, jwks: dice.rekey(value.jwks, stranger) }),
-  ])();
-}
-
-type Keyed = CaseOf<'checkpoint'> | CaseOf<'proof'>;
-
-function mutateNote(dice: Dice, note: string, other: string): string {
-  const [text, theirs] = [note, other].map((one) => bytesOf(one).toString()) as [string, string];
-  const signature = text.slice(text.lastIndexOf('\n\n') + 2);
-  return base64(
-    dice.of([
-      () => text.replace(/\n(\d+)\n/, `\n${dice.below(400)}\n`),
-      () => text.replace(/\n(\d+)\n/, '\n0$1\n'),
-      () => text.replace(signature, theirs.slice(theirs.lastIndexOf('\n\n') + 2)),
-      () => `${text}${signature}`,
-      () => `${text}— witness.example ${Buffer.alloc(72, dice.below(256)).toString('base64')}\n`,
-      () => `${text}— witness+example ${Buffer.alloc(72).toString('base64')}\n`,
-      () => text.replace('\n\n', '\nmore\n\n'),
-      () => text.slice(0, -1),
-      () => text.replaceAll('\n', '\r\n'),
-    ])(),
-  );
-}
-
-function mutateKeyed<T extends Keyed>(dice: Dice, value: T, other: T, stranger: Jwk): T {
-  return dice.of([
-    () => ({ ...value, jwks: dice.rekey(value.jwks, stranger) }),
-    () => ({ ...value, origin: dice.of([`${value.origin}0`, 'gateway.example', other.origin]) }),
-  ])();
-}
-
-function mutateCheckpoint(dice: Dice, value: CaseOf<'checkpoint'>, other: CaseOf<'checkpoint'>, stranger: Jwk): Case {
-  return dice.of<() => Case>([
-    () => ({ ...value, note: dice.flip(value.note) }),
-    () => ({ ...value, note: dice.flip(value.note) }),
-    () => ({ ...value, note: mutateNote(dice, value.note, other.note) }),
-    () => mutateKeyed(dice, value, other, stranger),
-  ])();
-}
-
-function mutateProof(dice: Dice, value: CaseOf<'proof'>, other: CaseOf<'proof'>, stranger: Jwk): Case {
-  const [text, theirs] = [value, other].map(({ proof }) => bytesOf(proof).toString()) as [string, string];
-  const parts = (whole: string): [string[], string] => {
-    const gap = whole.indexOf('\n\n');
-    return [whole.slice(0, gap).split('\n'), whole.slice(gap + 2)];
-  };
-  const [[lines, note], [theirLines]] = [parts(text), parts(theirs)];
-  const withPath = (path: readonly string[]): string =>
-    base64(`${[...lines.slice(0, 2), ...path].join('\n')}\n\n${note}`);
-  return dice.of<() => Case>([
-    () => ({ ...value, proof: dice.flip(value.proof) }),
-    () => ({ ...value, proof: withPath(dice.disorder(lines.slice(2), theirLines.slice(2))) }),
-    () => ({ ...value, leaf: other.leaf }),
-    () => ({ ...value, index: other.index }),
-    () => ({ ...value, index: other.index, proof: base64(text.replace(/index \d+/, `index ${other.index}`)) }),
-    () => ({ ...value, proof: other.proof }),
-    () => mutateKeyed(dice, value, other, stranger),
-  ])();
-}
-
-function mutateConsistency(dice: Dice, value: CaseOf<'consistency'>, other: CaseOf<'consistency'>): Case {
-  const { oldSize, size, oldRoot, root, path } = value;
-  return dice.of<() => Case>([
-    () => ({ ...value, path: dice.disorder(path, other.path) }),
-    () => ({ ...value, size: dice.of([size + 1, size - 1, other.size, -1]) }),
-    () => ({ ...value, oldSize: dice.of([oldSize + 1, oldSize - 1, other.oldSize, -1]) }),
-    () => ({ ...value, oldRoot: root, root: oldRoot }),
-    () => ({ ...value, oldRoot: other.oldRoot }),
-    () => ({ ...value, root: b64u(bytesOf(dice.flip(base64(Buffer.from(root, 'base64url'))))) }),
-    () => ({ ...value, path: other.path }),
+    ...general,
+    () =>
+      changed({
+        [dice.of(['payload', 'manifest', 'line', 'path', 'signature'])]: dice.of([undefined, null, 1, '', []]),
+      }),
+    () => changed({ path: dice.disorder(open.path ?? [], (theirs.path as string[] | undefined) ?? []) }),
+    () => changed({ payload: theirs.payload }),
+    () => changed({ line: dice.of([theirs.line, -1, 0.5, 200, '0']) }),
+    () => changed({ more: 1 }),
   ])();
 }
 

@@ -1,4 +1,4 @@
-import { generateKeyPairSync } from 'node:crypto';
+import { generateKeyPairSync, type KeyObject } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Jwk, Jwks } from '../../src/client/client.ts';
@@ -36,6 +36,8 @@ export interface Originals {
   readonly office: string;
   /** Of the gateway, after the rotation. */
   readonly jwks: Jwks;
+  /** The key that it signs with since then. */
+  readonly signing: KeyObject;
   readonly filings: readonly Original[];
   /** Lines of the office's log, in order. */
   readonly entries: readonly Buffer[];
@@ -64,7 +66,7 @@ export async function collectOriginals(): Promise<Originals> {
     filings.push(...(await upload(gateway, parties[0] as SigningParty)));
     filings.push(await file(gateway, parties[1] as SigningParty));
     checkpoints.push(await checkpoint(gateway));
-    return { ...(await read(gateway, filings)), checkpoints };
+    return { ...(await read(gateway, filings)), checkpoints, signing: privateKey };
   } finally {
     await gateway.remove();
   }
@@ -123,7 +125,10 @@ async function checkpoint(gateway: Gateway): Promise<Buffer> {
   return (await gateway.ask('GET', `${ofOffice}/checkpoint`, { as: 'psb' })).bytes;
 }
 
-async function read(gateway: Gateway, filings: readonly Original[]): Promise<Omit<Originals, 'checkpoints'>> {
+async function read(
+  gateway: Gateway,
+  filings: readonly Original[],
+): Promise<Omit<Originals, 'checkpoints' | 'signing'>> {
   const lines = (await gateway.ask('GET', `${ofOffice}/entries?from=0&limit=10000`, { as: 'psb' })).text;
   const entries = lines.trimEnd().split('\n').map((line) => Buffer.from(line)); // biome-ignore format: one step
   const proofs = [];

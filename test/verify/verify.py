@@ -63,8 +63,9 @@ def no_constant(_):
 
 
 def parse(data):
-    """JSON out of bytes; raises ValueError (of which UnicodeDecodeError is one)."""
-    return json.loads(data.decode("utf-8"), parse_int=number, parse_float=number, parse_constant=no_constant)
+    """JSON out of text, or out of bytes; raises ValueError (of which UnicodeDecodeError is one)."""
+    text = data if isinstance(data, str) else data.decode("utf-8")
+    return json.loads(text, parse_int=number, parse_float=number, parse_constant=no_constant)
 
 
 def parse_object(data):
@@ -307,14 +308,6 @@ def check_jws(jws, jwks):
     need(signature_holds(jwk, signed, signature), "signature")
 
 
-def parse_content(text):
-    """A filing as it was submitted."""
-    if not text.startswith("{"):
-        return parse_jws(text)
-    value = parse_object(text.encode("utf-8"))
-    return None if value is None else parse_jws(value)
-
-
 # Section 3: trees
 
 
@@ -400,32 +393,70 @@ def same_content(payload, statement):
         return False
     for name in ("type", "filer", "period", "reference", "kind", "supersedes"):
         theirs, ours = payload.get(name, MISSING), statement.get(name, MISSING)
-        if (theirs is MISSING) != (ours is MISSING) or (theirs is not MISSING and jcs(theirs) != jcs(ours)):
-            return False
+        try:
+            if (theirs is MISSING) != (ours is MISSING) or (theirs is not MISSING and jcs(theirs) != jcs(ours)):
+                return False
+        except ValueError:
+            return False  # a lone surrogate: no form
     return all(payload.get(name, MISSING) in (MISSING, statement[name]) for name in ("version", "office"))
+
+
+def open_receipt(data):
+    """(statement, salt, path, leafIndex, treeSize, signature, its payload, root) of a receipt in JSON; or None."""
+    receipt = parse_object(data)
+    if receipt is None or sorted(receipt) != ["leafIndex", "path", "salt", "signature", "statement", "treeSize"]:
+        return None
+    statement, index, size = receipt["statement"], receipt["leafIndex"], receipt["treeSize"]
+    if not (is_statement(statement) and is_index(index) and is_index(size) and isinstance(receipt["path"], list)):
+        return None
+    salt, path = unbase64(receipt["salt"]), [unbase64(step) for step in receipt["path"]]
+    if salt is None or len(salt) != 16 or any(step is None or len(step) != 32 for step in path):
+        return None
+    jws = parse_jws(receipt["signature"]) if isinstance(receipt["signature"], str) else None
+    signed = None if jws is None else parse_object(jws[1])
+    if signed is None or not isinstance(signed.get("iss"), str) or not isinstance(signed.get("at"), str):
+        return None
+    root = unbase64(signed.get("root"))
+    return None if root is None or len(root) != 32 else (statement, salt, path, index, size, jws, signed, root)
+
+
+def open_signed_statement(text):
+    """(statement, JWS) of a receipt as a compact JWS; or None."""
+    jws = parse_jws(text)
+    statement = parse_object(jws[1]) if jws is not None and jws[0].get("typ") == "receipt+jws" else None
+    return (statement, jws) if is_statement(statement) else None
+
+
+def trimmed(data):
+    """Text without the white space around it; or None."""
+    try:
+        return data.decode("utf-8").strip(" \t\r\n")
+    except UnicodeDecodeError:
+        return None
+
+
+def check_content(statement, salt, payload):
+    need(b64url(sha256(payload)) == statement["digest"], "digest")
+    if salt is not None:
+        place = [statement[name] for name in ("id", "office", "index", "receivedAt")]
+        try:
+            leaf = b64url(office_leaf(*place, salt, payload))
+        except ValueError:
+            leaf = None
+        need(leaf == statement["leaf"], "leaf")
+    need(same_content(parse_object(payload), statement), "content")
 
 
 def verify_receipt(case):
     data, payload = base64.b64decode(case["receipt"]), case.get("payload")
     payload = None if payload is None else base64.b64decode(payload)
-    try:
-        text = data.decode("utf-8").strip(" \t\r\n")
-    except UnicodeDecodeError:
-        raise Refused("form") from None
+    text = trimmed(data)
+    need(text is not None, "form")
     if not text.startswith("{"):
         return verify_signed_statement(text, payload, case)
-    receipt = parse_object(data)
-    names = ["leafIndex", "path", "salt", "signature", "statement", "treeSize"]
-    need(receipt is not None and sorted(receipt) == names, "form")
-    statement, index, size = receipt["statement"], receipt["leafIndex"], receipt["treeSize"]
-    need(is_statement(statement) and is_index(index) and is_index(size) and isinstance(receipt["path"], list), "form")
-    salt, path = unbase64(receipt["salt"]), [unbase64(step) for step in receipt["path"]]
-    need(salt is not None and len(salt) == 16 and all(step is not None and len(step) == 32 for step in path), "form")
-    jws = parse_jws(receipt["signature"]) if isinstance(receipt["signature"], str) else None
-    signed = None if jws is None else parse_object(jws[1])
-    need(signed is not None and isinstance(signed.get("iss"), str) and isinstance(signed.get("at"), str), "form")
-    root = unbase64(signed.get("root"))
-    need(root is not None and len(root) == 32, "form")
+    opened = open_receipt(data)
+    need(opened is not None, "form")
+    statement, salt, path, index, size, jws, signed, root = opened
     check_jws(jws, case["jwks"])
     need(statement["iss"] == signed["iss"] == case.get("issuer", signed["iss"]), "issuer")
     need(is_index(signed.get("treeSize")) and signed["treeSize"] == size, "tree")
@@ -435,91 +466,258 @@ def verify_receipt(case):
         raise Refused("tree") from None
     need(included(leaf, index, size, path, root), "tree")
     need(statement["id"] == f"{statement['office']}.{statement['index']}", "id")
-    if payload is None:
-        return
-    need(b64url(sha256(payload)) == statement["digest"], "digest")
-    place = [statement[name] for name in ("id", "office", "index", "receivedAt")]
-    need(b64url(office_leaf(*place, salt, payload)) == statement["leaf"], "leaf")
-    need(same_content(parse_object(payload), statement), "content")
+    if payload is not None:
+        check_content(statement, salt, payload)
 
 
 def verify_signed_statement(text, payload, case):
-    jws = parse_jws(text)
-    need(jws is not None and jws[0].get("typ") == "receipt+jws", "form")
-    statement = parse_object(jws[1])
-    need(is_statement(statement), "form")
+    opened = open_signed_statement(text)
+    need(opened is not None, "form")
+    statement, jws = opened
     check_jws(jws, case["jwks"])
     need(case.get("issuer", statement["iss"]) == statement["iss"], "issuer")
     need(statement["id"] == f"{statement['office']}.{statement['index']}", "id")
-    if payload is None:
-        return
-    need(b64url(sha256(payload)) == statement["digest"], "digest")
-    need(same_content(parse_object(payload), statement), "content")
+    if payload is not None:
+        check_content(statement, None, payload)
 
 
-def verify_filing(case):
+def manifest_line(value):
+    """(payload, JWS over the manifest) of a line of bulk form B; or None unless the line stands in it."""
+    manifest, steps = value.get("manifest"), value.get("path")
+    jws = parse_jws(manifest) if isinstance(manifest, str) else None
+    payload = unbase64(value.get("payload"))
+    if jws is None or payload is None or not isinstance(steps, list):
+        return None
+    path, claims = [unbase64(step) for step in steps], parse_object(jws[1])
+    root = None if claims is None else unbase64(claims.get("root"))
+    if root is None or None in path or not included(leaf_hash(payload), value.get("line"), claims.get("count"), path, root):
+        return None
+    return payload, jws
+
+
+def verify_content(case):
+    """A filing's own bytes; with `receipt`, that they are the receipt's; with `jwks`, that the filer signed them."""
     try:
-        jws = parse_content(base64.b64decode(case["jws"]).decode("utf-8"))
+        text = base64.b64decode(case["content"]).decode("utf-8")
     except UnicodeDecodeError:
-        jws = None
-    need(jws is not None, "form")
-    check_jws(jws, case["jwks"])
+        raise Refused("form") from None
+    value = parse_object(text) if text.startswith("{") else None
+    if value is not None and "manifest" in value:
+        line = manifest_line(value)
+        need(line is not None, "line")
+        payload, jws = line
+    else:
+        jws = parse_jws(value) if text.startswith("{") else parse_jws(text)
+        need(jws is not None, "form")
+        payload = jws[1]
+    if "receipt" in case:
+        data = base64.b64decode(case["receipt"])
+        opened = trimmed(data) or ""
+        if opened.startswith("{"):
+            facts = open_receipt(data)
+            need(facts is not None, "content")
+            check_content(facts[0], facts[1], payload)
+        else:
+            facts = open_signed_statement(opened)
+            need(facts is not None, "content")
+            check_content(facts[0], None, payload)
+    if "jwks" in case:
+        check_jws(jws, case["jwks"])
 
 
-# Section 6: checkpoints and proofs of one filing
+# Sections 6 to 8: checkpoints, cosignatures, proofs
+
+ED25519_NOTE, COSIGNATURE_V1 = b"\1", b"\4"
 
 
-def open_checkpoint(data, jwks, origin):
-    """(size, root) of a checkpoint."""
+def size_in(text):
+    """A size or an index in decimal; or None."""
+    return int(text) if re.fullmatch("0|[1-9][0-9]{0,15}", text) and int(text) <= SAFE else None
+
+
+def hash_in(text):
+    """32 bytes in base64; or None."""
+    value = unbase64(text, url=False)
+    return value if value is not None and len(value) == 32 else None
+
+
+def split_note(data):
+    """(text, [(name, key id, signature)]) of a signed note; or None."""
     try:
         note = data.decode("utf-8")
     except UnicodeDecodeError:
-        raise Refused("signature") from None
+        return None
     units = len(note.encode("utf-16-le")) // 2
-    need(units <= 65536 and not re.search("[\0-\x09\x0b-\x1f]", note) and note.endswith("\n"), "signature")
+    if units > 65536 or re.search("[\0-\x09\x0b-\x1f]", note) or not note.endswith("\n"):
+        return None
     text, gap, rest = note.rpartition("\n\n")
     lines = rest[:-1].split("\n")
-    need(gap != "" and len(lines) <= 32, "signature")
+    if gap == "" or len(lines) > 32:
+        return None
     signatures = []
     for line in lines:
         match = re.fullmatch("— ([^+]+) ([A-Za-z0-9+/]+={0,2})", line)
-        need(match is not None and not any(character.isspace() for character in match[1]), "signature")
-        value = unbase64(match[2], url=False)
-        need(value is not None and len(value) > 4, "signature")
+        value = None if match is None else unbase64(match[2], url=False)
+        if value is None or len(value) <= 4 or any(character.isspace() for character in match[1]):
+            return None
         signatures.append((match[1], value[:4], value[4:]))
-    text += "\n"
+    return text + "\n", signatures
+
+
+def keys_named(jwks, name, kind, key_id):
+    """The Ed25519 keys that a signature line may mean."""
+    for jwk in jwks["keys"]:
+        public = unbase64(jwk.get("x")) if jwk.get("crv") == "Ed25519" else None
+        if public is not None and len(public) == 32 and sha256(name.encode("utf-8"), b"\n", kind, public)[:4] == key_id:
+            yield jwk
+
+
+def signed_text(data, jwks, origin):
+    """The text that the gateway signed as `origin`; or None."""
+    note = split_note(data)
+    if note is None:
+        return None
+    text, signatures = note
     found = False
     for name, key_id, signature in signatures:
-        for jwk in jwks["keys"]:
-            public = unbase64(jwk.get("x")) if jwk.get("crv") == "Ed25519" else None
-            if name != origin or public is None or len(public) != 32:
-                continue
-            if sha256(name.encode("utf-8"), b"\n\1", public)[:4] == key_id:
-                need(signature_holds(jwk, text.encode("utf-8"), signature), "signature")
-                found = True
-    need(found, "signature")
-    lines = text[:-1].split("\n")
-    need(len(lines) >= 3 and "" not in lines and re.fullmatch("0|[1-9][0-9]{0,15}", lines[1]), "form")
-    root = unbase64(lines[2], url=False)
-    need(int(lines[1]) <= SAFE and root is not None and len(root) == 32, "form")
-    need(lines[0] == origin, "origin")
-    return int(lines[1]), root
+        for jwk in keys_named(jwks, name, ED25519_NOTE, key_id) if name == origin else ():
+            if not signature_holds(jwk, text.encode("utf-8"), signature):
+                return None
+            found = True
+    return text if found else None
+
+
+def parse_head(text):
+    """(origin, size, root, [(kept, lost, lost root)]) of a checkpoint's text; or None."""
+    lines = text.split("\n")
+    if lines.pop() != "" or len(lines) < 3 or "" in lines:
+        return None
+    size, root = size_in(lines[1]), hash_in(lines[2])
+    recoveries = []
+    for line in lines[3:]:
+        if line.startswith("recovered "):
+            words = line.split(" ")
+            if len(words) != 4 or size_in(words[1]) is None or size_in(words[2]) is None or hash_in(words[3]) is None:
+                return None
+            recoveries.append((size_in(words[1]), size_in(words[2]), hash_in(words[3])))
+    return None if size is None or root is None else (lines[0], size, root, recoveries)
+
+
+def cosigned(data, origin, jwks):
+    """Whether one of the keys cosigned a note, and none of them wrongly."""
+    text, signatures = split_note(data)
+    name, found = f"{origin}/cosigner", False
+    for line_name, key_id, signature in signatures:
+        for jwk in keys_named(jwks, name, COSIGNATURE_V1, key_id) if line_name == name else ():
+            time = int.from_bytes(signature[:8], "big")
+            message = f"cosignature/v1\ntime {time}\n{text}".encode("utf-8")
+            if len(signature) != 72 or time > SAFE or not signature_holds(jwk, message, signature[8:]):
+                return False
+            found = True
+    return found
+
+
+def open_checkpoint(data, jwks, origin, cosigners=None):
+    """(size, root, recoveries) of a checkpoint."""
+    text = signed_text(data, jwks, origin)
+    need(text is not None, "signature")
+    head = parse_head(text)
+    need(head is not None, "form")
+    need(head[0] == origin, "origin")
+    need(cosigners is None or cosigned(data, origin, cosigners), "cosignature")
+    return head[1:]
 
 
 def verify_checkpoint(case):
-    open_checkpoint(base64.b64decode(case["note"]), case["jwks"], case["origin"])
+    origin, jwks = case["origin"], case["jwks"]
+    size, root, recoveries = open_checkpoint(base64.b64decode(case["note"]), jwks, origin, case.get("cosigners"))
+    if "older" not in case:
+        return
+    text = signed_text(base64.b64decode(case["older"]["note"]), jwks, origin)
+    old = None if text is None else parse_head(text)
+    need(old is not None and old[0] == origin, "older")
+    path = [unbase64(step) for step in case["older"]["path"]]
+    if not consistent(old[1], old[2], size, root, path):
+        later = recoveries[len(old[3]):]
+        need(not any(kept < old[1] <= lost for kept, lost, _ in later), "recovered")
+        raise Refused("consistency")
+
+
+def parse_proof(data):
+    """(extra or None, index, path, checkpoint) of a tlog-proof; or None."""
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError:
+        return None
+    head, gap, checkpoint = text.partition("\n\n")
+    lines, extra = head.split("\n"), None
+    if gap == "" or lines.pop(0) != "c2sp.org/tlog-proof@v1":
+        return None
+    if lines and lines[0].startswith("extra "):
+        extra = unbase64(lines.pop(0)[6:], url=False)
+        if extra is None:
+            return None
+    if not lines or not lines[0].startswith("index "):
+        return None
+    index, path = size_in(lines[0][6:]), [hash_in(line) for line in lines[1:]]
+    return None if index is None or None in path else (extra, index, path, checkpoint.encode("utf-8"))
 
 
 def verify_proof(case):
-    proof = base64.b64decode(case["proof"])
-    head, gap, checkpoint = proof.partition(b"\n\n")
-    lines = head.decode("latin-1").split("\n")
-    need(gap != b"" and len(lines) >= 2 and lines[0] == "c2sp.org/tlog-proof@v1", "form")
-    need(lines[1] == f"index {case['index']}", "form")
-    path = [unbase64(line, url=False) for line in lines[2:]]
-    need(all(step is not None and len(step) == 32 for step in path), "form")
-    size, root = open_checkpoint(checkpoint, case["jwks"], case["origin"])
-    need(included(unbase64(case["leaf"]), case["index"], size, path, root), "inclusion")
+    proof, origin, content = parse_proof(base64.b64decode(case["proof"])), case["origin"], case.get("content")
+    need(proof is not None, "proof")
+    _, index, path, checkpoint = proof
+    need(index == case["index"], "index")
+    leaf = unbase64(case["leaf"]) if "leaf" in case else None
+    if content is not None:
+        office = origin.rpartition("/")[2]
+        salt, payload = base64.b64decode(content["salt"]), base64.b64decode(content["payload"])
+        computed = office_leaf(f"{office}.{index}", office, index, content["receivedAt"], salt, payload)
+        need("leaf" not in case or b64url(computed) == case["leaf"], "leaf")
+        leaf = computed
+    size, root, _ = open_checkpoint(checkpoint, case["jwks"], origin, case.get("cosigners"))
+    need(leaf is not None and included(leaf, index, size, path, root), "inclusion")
+
+
+# Section 9: the national log
+
+
+def is_tree(line):
+    words = line.split(" ")
+    return len(words) == 2 and size_in(words[0]) is not None and hash_in(words[1]) is not None
+
+
+def national_entry(text, origin):
+    """(kind, origin of the log that it is about) of an entry of the national log; or None."""
+    if not origin.endswith("/national") or not text.endswith("\n"):
+        return None
+    base, lines = origin[: -len("/national")], text[:-1].split("\n")
+    if lines[0] == f"{base}/trail":
+        good = len(lines) == 3 and size_in(lines[1]) is not None and hash_in(lines[2]) is not None
+        return ("trail", "") if good else None
+    prefix = f"{base}/offices/"
+    office = lines[0][len(prefix):] if lines[0].startswith(prefix) else ""
+    if office == "" or "/" in office:
+        return None
+    if lines[1:2] == ["recovered"]:
+        instant = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z"
+        good = len(lines) == 5 and is_tree(lines[2]) and is_tree(lines[3]) and re.fullmatch(instant, lines[4])
+        return ("recovery", lines[0]) if good else None
+    return None if parse_head(text) is None else ("office", lines[0])
+
+
+def verify_national(case):
+    proof, origin = parse_proof(base64.b64decode(case["proof"])), case["origin"]
+    need(proof is not None and proof[0] is not None, "proof")
+    extra, index, path, checkpoint = proof
+    try:
+        entry = national_entry(extra.decode("utf-8"), origin)
+    except UnicodeDecodeError:
+        entry = None
+    need(entry is not None, "entry")
+    need("office" not in case or entry[1] == case["office"], "office")
+    size, root, _ = open_checkpoint(checkpoint, case["jwks"], origin)
+    need(included(leaf_hash(extra), index, size, path, root), "inclusion")
 
 
 def verify_consistency(case):
@@ -528,25 +726,20 @@ def verify_consistency(case):
     need(consistent(case["oldSize"], values[0], case["size"], values[1], path), "consistency")
 
 
-# Section 7: lines of an office's log
+# Section 6: lines of an office's log
 
 
 def entry_payload(entry):
     """(payload, the JWS whose signature covers it)."""
     if "jws" in entry:
         content = entry["jws"]
-        jws = parse_content(content) if isinstance(content, str) else parse_jws(content)
+        text = isinstance(content, str) and content.startswith("{")
+        jws = parse_jws(parse_object(content) if text else content)
         need(jws is not None, "entry")
         return jws[1], jws
-    manifest = entry.get("manifest")
-    jws = parse_jws(manifest) if isinstance(manifest, str) else None
-    payload, steps = unbase64(entry.get("payload")), entry.get("path")
-    need(jws is not None and payload is not None and isinstance(steps, list), "entry")
-    path, claims = [unbase64(step) for step in steps], parse_object(jws[1])
-    root = None if claims is None else unbase64(claims.get("root"))
-    need(root is not None and None not in path, "entry")
-    need(included(leaf_hash(payload), entry.get("line"), claims.get("count"), path, root), "entry")
-    return payload, jws
+    line = manifest_line(entry)
+    need(line is not None, "entry")
+    return line
 
 
 def verify_entry(case):
@@ -568,9 +761,10 @@ def verify_entry(case):
 
 VERIFIERS = {
     "receipt": verify_receipt,
-    "filing": verify_filing,
+    "content": verify_content,
     "checkpoint": verify_checkpoint,
     "proof": verify_proof,
+    "national": verify_national,
     "consistency": verify_consistency,
     "entry": verify_entry,
 }
