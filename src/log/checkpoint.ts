@@ -113,16 +113,6 @@ export function formatRecovered({ keptSize, lostSize, lostRoot }: Recovered): st
   return `recovered ${keptSize} ${lostSize} ${encodeBase64(lostRoot)}`;
 }
 
-/** Undefined for an extension line of another kind. */
-export function parseRecovered(line: string): Recovered | undefined {
-  const [, kept, lost, root] = /^recovered (0|[1-9]\d{0,15}) (0|[1-9]\d{0,15}) (\S+)$/.exec(line) ?? [];
-  const lostRoot = decodeBase64(root ?? '');
-  const [keptSize, lostSize] = [Number(kept), Number(lost)];
-  if (lostRoot?.length !== ROOT_BYTES || !Number.isSafeInteger(keptSize) || !Number.isSafeInteger(lostSize))
-    return undefined;
-  return { keptSize, lostSize, lostRoot };
-}
-
 /** Signs `text`, which must end in a newline, and returns the whole note. */
 export function signNote(text: string, signer: NoteSigner): string {
   const { name, keyId } = signer;
