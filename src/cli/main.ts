@@ -10,6 +10,7 @@ import type { Command, CommandOption, OptionValues } from './command.ts';
 import { fileZero } from './commands/file-zero.ts';
 import { importParties } from './commands/import.ts';
 import { keygen } from './commands/keygen.ts';
+import { mandate } from './commands/mandate.ts';
 import { obligations } from './commands/obligations.ts';
 import { prefill } from './commands/prefill.ts';
 import { pull } from './commands/pull.ts';
@@ -18,6 +19,7 @@ import { serve } from './commands/serve.ts';
 import { sign } from './commands/sign.ts';
 import { status } from './commands/status.ts';
 import { submit } from './commands/submit.ts';
+import { trail } from './commands/trail.ts';
 import { validate } from './commands/validate.ts';
 import { verify } from './commands/verify.ts';
 import type { CliContext } from './context.ts';
@@ -36,8 +38,10 @@ const COMMANDS: readonly Command[] = [
   fileZero,
   verify,
   pull,
+  mandate,
   importParties,
   reload,
+  trail,
 ];
 
 const environment = readCliConfig();

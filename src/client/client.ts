@@ -10,12 +10,24 @@ import { ShenbaoError } from './errors.ts';
 import { payloadBytes, signFiling, signManifest } from './filing.ts';
 import type { FlattenedJws } from './jws.ts';
 import { importSigningKey, type Jwk, type Jwks, type SigningKey } from './keys.ts';
+import { Mandates } from './mandates.ts';
 import { joinBytes } from './ndjson.ts';
 import { OfficeLog } from './office.ts';
 import { type ReceiptOptions, type ReceiptReport, verifyReceipt } from './receipt.ts';
+import {
+  contentOf,
+  filingPath,
+  isPayload,
+  joseBody,
+  jwsLine,
+  payloadLine,
+  queryText,
+  type Submission,
+} from './requests.ts';
 import { DEFAULT_RETRY, type RetryPolicy, sleep } from './retry.ts';
 import { sha256 } from './sha256.ts';
 import { type TokenSource, tokenSource } from './token.ts';
+import { TrailLog } from './trail.ts';
 import { asJson, asText, type Call, createTransport, type Transport } from './transport.ts';
 import type {
   BulkResult,
@@ -52,9 +64,6 @@ export interface ClientOptions {
   readonly clock?: Clock;
   readonly random?: () => number;
 }
-
-/** A payload to be signed with the client's key, or a JWS made elsewhere (compact, flattened, or a flattened one's text). */
-export type Submission = FilingPayload | FlattenedJws | string;
 
 export interface CallOptions {
   readonly signal?: AbortSignal;
@@ -244,6 +253,22 @@ export class ShenbaoClient {
     );
   }
 
+  /** The audit trail: who administered or read what. For operators. */
+  trail(): TrailLog {
+    return new TrailLog({ authorized: (path, call, read) => this.#authorized(path, call, read), hash: this.#hash });
+  }
+
+  /** Whom a filer lets file for it: given and taken back by its signature. */
+  mandates(): Mandates {
+    return new Mandates({
+      transport: this.#transport,
+      clock: this.#clock,
+      issuer: () => this.issuer(),
+      signer: async () => this.#signer(),
+      authorized: (path, call, read) => this.#authorized(path, call, read),
+    });
+  }
+
   /** Offices of an agency whose log grew since a cursor. With `waitSeconds` the gateway answers when one grows. */
   heads(agency: string, options: CallOptions & { since?: string; waitSeconds?: number } = {}): Promise<Heads> {
     const { since, waitSeconds = 0, signal } = options;
@@ -338,40 +363,6 @@ function uniform(): number {
   return (crypto.getRandomValues(new Uint32Array(1))[0] ?? 0) / 2 ** 32;
 }
 
-/** The parameters that are there, as a query. */
-function queryText(parameters: object): string {
-  const given = new URLSearchParams();
-  for (const [name, value] of Object.entries(parameters)) if (value !== undefined) given.set(name, String(value));
-  return given.size === 0 ? '' : `?${given}`;
-}
-
-function filingPath(id: string): string {
-  return `/v1/filings/${encodeURIComponent(id)}`;
-}
-
-function isPayload(filing: Submission): filing is FilingPayload {
-  return typeof filing !== 'string' && !('protected' in filing);
-}
-
-function contentOf(filing: FlattenedJws | string): string {
-  return typeof filing === 'string' ? filing.trim() : JSON.stringify(filing);
-}
-
-function joseBody(content: string): { readonly headers: Readonly<Record<string, string>>; readonly body: string } {
-  const type = content.startsWith('{') ? 'application/jose+json' : 'application/jose';
-  return { headers: { 'content-type': type }, body: content };
-}
-
-function jwsLine(filing: FlattenedJws | string): string {
-  const content = contentOf(filing);
-  return content.startsWith('{') ? content.replaceAll(/[\r\n]+/g, ' ') : JSON.stringify(content);
-}
-
-function payloadLine(filing: Submission): Uint8Array {
-  if (!isPayload(filing)) throw new ShenbaoError('usage', 'form B takes payloads, which it signs together');
-  return payloadBytes(filing);
-}
-
 export type * from './content.ts';
 export { verifyContent } from './content.ts';
 export { type Cosigner, canCosign, cosigner } from './cosign.ts';
@@ -382,6 +373,7 @@ export { type FlattenedJws, parseJws, signCompact, verifyJws } from './jws.ts';
 export type * from './keys.ts';
 export { generateKey, importSigningKey, publicJwk, thumbprint, verifySignature } from './keys.ts';
 export { officeLeaf } from './leaf.ts';
+export { type Mandate, Mandates, type MandateTerms, signMandate } from './mandates.ts';
 export type * from './national.ts';
 export { verifyNationalProof } from './national.ts';
 export { splitLines } from './ndjson.ts';
@@ -392,8 +384,10 @@ export type * from './proof.ts';
 export { filingOfReceipt, verifyProof } from './proof.ts';
 export { LogReader, type PulledBatch, type PullOptions, type PullState, type VerifiedEntry } from './pull.ts';
 export { type ReceiptOptions, type ReceiptReport, verifyReceipt } from './receipt.ts';
+export type { Submission } from './requests.ts';
 export type { RetryPolicy } from './retry.ts';
 export { sha256 } from './sha256.ts';
 export type { VerificationStep } from './steps.ts';
+export { type ChainPosition, TRAIL_START, TrailChain, type TrailEntry, type TrailFilter, TrailLog } from './trail.ts';
 export type * from './types.ts';
 export type { FieldValues } from './zero.ts';

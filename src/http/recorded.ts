@@ -195,22 +195,31 @@ function watched(
 ): Response {
   const reader = response.body?.getReader();
   assert(reader !== undefined, 'a streamed answer has a body');
+  let isOver = false;
+  const breakOff = async (): Promise<void> => {
+    if (isOver) return;
+    isOver = true;
+    await cut();
+  };
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       let part: { readonly done: boolean; readonly value?: Uint8Array | undefined };
       try {
         part = await reader.read();
       } catch (error) {
-        await cut();
+        await breakOff();
         throw error;
       }
+      // The reader went while this part was made.
+      if (isOver) return;
       if (part.value !== undefined) return controller.enqueue(part.value);
+      isOver = true;
       await ended();
       controller.close();
     },
     async cancel(reason) {
-      await reader.cancel(reason);
-      await cut();
+      // Told first: what is underneath may wait for something before it lets go.
+      await Promise.all([breakOff(), reader.cancel(reason)]);
     },
   });
   return new Response(body, { status: response.status, headers: response.headers });
