@@ -1,3 +1,4 @@
+import { sha256 } from '../std/bytes.ts';
 import type { Language } from '../std/text.ts';
 import { type Constant, constant, constantResponse } from './constant.ts';
 import { preferredMediaType } from './negotiate.ts';
@@ -8,14 +9,20 @@ import type { Call } from './route.ts';
 const PAGE_POLICY =
   "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
-/** One of the gateway's own pages. */
-export function pageHeaders(language: Language): Record<string, string> {
+/** One of the gateway's own pages. `style`: the stylesheet that stands in it, if one does; no other is obeyed then. */
+export function pageHeaders(language: Language, style?: string): Record<string, string> {
   return {
     'Content-Type': 'text/html; charset=utf-8',
     'Content-Language': LANGUAGE_TAGS[language],
-    'Content-Security-Policy': PAGE_POLICY,
+    'Content-Security-Policy': style === undefined ? PAGE_POLICY : wholePagePolicy(style),
     Vary: 'Accept-Language',
   };
+}
+
+/** For a page that needs nothing but itself. */
+function wholePagePolicy(style: string): string {
+  const hash = sha256(style).toString('base64');
+  return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
 }
 
 type Asking = Pick<Call<unknown, { readonly lang?: Language }, unknown>, 'header' | 'language' | 'query'>;

@@ -1,4 +1,5 @@
 import { Type } from 'typebox';
+import { getPrintable } from '../../ingest/printable.ts';
 import {
   entityTag,
   findFilings,
@@ -10,6 +11,8 @@ import {
   locateFiling,
   type ReadContext,
 } from '../../ingest/read.ts';
+import { receiptPage } from '../../portal/receipt-page.ts';
+import { RECEIPT_STYLE } from '../../portal/receipt-style.ts';
 import { fromBase64url } from '../../std/bytes.ts';
 import { GatewayError } from '../../std/errors.ts';
 import {
@@ -21,6 +24,7 @@ import {
   JWS_MEDIA,
   ReceiptSchema,
 } from '../filing-schemas.ts';
+import { pageHeaders } from '../html.ts';
 import { preferredMediaType } from '../negotiate.ts';
 import { parsePeriod } from '../period-parameter.ts';
 import { type Route, route } from '../route.ts';
@@ -114,28 +118,36 @@ function findFilingsRoute({ reading }: FilingReadDeps): Route {
   });
 }
 
-function getReceiptRoute({ reading }: FilingReadDeps): Route {
+function getReceiptRoute({ reading, proof }: FilingReadDeps): Route {
   return route({
     method: 'GET',
     path: '/v1/filings/{id}/receipt',
     operationId: 'getReceipt',
     tag,
-    summary: { zh: '取回回执', en: 'The receipt, as JSON or as a compact JWS' },
+    summary: { zh: '取回回执', en: 'The receipt: as JSON, as a compact JWS, or as a page to print' },
     access: READERS,
     params: idParams,
+    query: Type.Object({ lang: Type.Optional(Type.Enum(['zh', 'en'], { description: 'Of the page' })) }),
     responses: {
       200: {
         description: 'The receipt',
-        media: { 'application/json': ReceiptSchema, 'application/jose': CompactJws },
+        media: { 'application/json': ReceiptSchema, 'application/jose': CompactJws, 'text/html': Type.String() },
       },
     },
     errors: ['not-found', 'not-acceptable'],
     handle: async (call) => {
-      const media = preferredMediaType(call.header('accept'), ['application/json', 'application/jose']);
+      const { caller, params } = call;
+      const media = preferredMediaType(call.header('accept'), ['application/json', 'application/jose', 'text/html']);
       if (media === undefined) throw new GatewayError('not-acceptable');
-      if (media === 'application/json')
-        return Response.json(await getReceipt(reading, call.caller, call.params.id), VARY_ACCEPT);
-      return typed(await getSignedStatement(reading, call.caller, call.params.id), media);
+      if (media === 'application/json') return Response.json(await getReceipt(reading, caller, params.id), VARY_ACCEPT);
+      if (media === 'application/jose') return typed(await getSignedStatement(reading, caller, params.id), media);
+      const printable = await getPrintable(reading, caller, params.id);
+      const { office, index, delivery } = printable.filing;
+      const { checkpoint } = delivery?.cosignature ?? {};
+      const evidence = checkpoint === undefined ? undefined : await proof(office, index, checkpoint);
+      const language = call.query.lang ?? call.language;
+      const headers = { ...pageHeaders(language, RECEIPT_STYLE), Vary: 'Accept, Accept-Language' };
+      return new Response(receiptPage({ ...printable, language, proof: evidence }), { headers });
     },
   });
 }
