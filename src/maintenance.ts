@@ -1,8 +1,18 @@
-import { existsSync } from 'node:fs';
+import { randomBytes, randomUUID } from 'node:crypto';
+import { existsSync, readFileSync } from 'node:fs';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { openSigner } from './identity/signer.ts';
+import { HeadsFile, headsFileIn } from './log/heads-file.ts';
+import { findLosses, recoverLogs } from './log/recover.ts';
 import { type Config, readConfig } from './ops/config.ts';
+import { systemClock } from './std/clock.ts';
 import { StartError } from './std/start-error.ts';
 import type { Logger } from './std/telemetry.ts';
-import { type ReachedDatabase, reachGatewayDatabase } from './storage/open.ts';
+import { type Database, openDatabase } from './storage/db.ts';
+import { openGatewayDatabase, type ReachedDatabase, reachGatewayDatabase } from './storage/open.ts';
+import { countOtherSessions } from './storage/recovery.ts';
+import { recordAct } from './trail/record.ts';
 
 /** The database of a gateway, for a command that works on it beside or without the gateway. */
 export interface MaintainedDatabase extends ReachedDatabase {
@@ -18,6 +28,93 @@ export async function openMaintained(log: Logger): Promise<MaintainedDatabase> {
   if (config.databaseUrl === undefined && !existsSync(config.dataDir)) throw noData(config.dataDir);
   const { address, stop } = await reachGatewayDatabase({ ...config, databaseUrl: config.databaseUrl }, log);
   return { config, address, stop };
+}
+
+/** A log of which the database lacks what was signed. */
+export interface LostEntries {
+  /** The office's code; empty for the national log. */
+  readonly office: string;
+  /** `other`: the database holds other entries in their place. */
+  readonly kind: 'shorter' | 'other';
+  /** Entries that were signed, and how many of those are certainly there. */
+  readonly lost: number;
+  readonly kept: number;
+  /** When the newest of them was signed; milliseconds since the epoch. */
+  readonly signedAt: number;
+}
+
+/** What `recover` shows, and how to go on in spite of it. */
+export interface Recovering {
+  /** Empty when nothing is missing. */
+  readonly losses: readonly LostEntries[];
+  /** Records the loss for everybody to see, and makes the gateway start again. `reason` is the operator's own words. */
+  readonly accept: (reason: string) => Promise<void>;
+}
+
+/**
+ * Compares what was signed with the database, which no gateway may be running on: it is brought up to date first, as the
+ * start of a gateway does.
+ */
+export async function withRecovery<T>(log: Logger, work: (recovering: Recovering) => Promise<T>): Promise<T> {
+  const config = readConfig();
+  const file = headsFileIn(config.dataDir);
+  if (!existsSync(file)) throw noHeads(file);
+  const database = await openGatewayDatabase({ ...config, databaseUrl: config.databaseUrl }, log);
+  const db = openDatabase(database.address, { connections: 1, statementTimeoutMs: 0 });
+  try {
+    await refuseOthers(db);
+    const facts = { db, lanes: database.meta.lanes, clock: systemClock };
+    const losses = await findLosses(facts, file);
+    const accept = async (reason: string): Promise<void> => {
+      const signer = await openSigner({ ...facts, random: randomBytes, dataDir: config.dataDir });
+      const guard = new HeadsFile(file);
+      const ctx = { ...facts, signer, guard, issuer: { iss: config.issuer } };
+      const act = { action: 'recover', target: '-', details: { logs: losses.length } };
+      const operator = { sql: db.sql, clock: systemClock, operator: operatorIn(config.dataDir), request: randomUUID() };
+      await recordAct(operator, act, () => recoverLogs(ctx, file, losses, reason));
+    };
+    const told = losses.map(({ office, kind, lost, kept }) => {
+      return { office, kind, lost: lost.size, kept: kept.size, signedAt: lost.signedAt };
+    });
+    return await work({ losses: told, accept });
+  } finally {
+    await db.close();
+    await database.stop();
+  }
+}
+
+/** Connections of the start that are about to close count too, so one look is not enough. */
+async function refuseOthers(db: Database): Promise<void> {
+  for (let look = 0; (await countOtherSessions(db.sql)) > 0; look++) {
+    if (look === LOOKS) {
+      throw new StartError({
+        zh: '数据库正被网关或其他命令使用。请先停止所有使用它的网关，再运行 shenbao recover。',
+        en: 'A gateway or another command is working on this database. Stop every gateway that uses it, then run shenbao recover.',
+      });
+    }
+    await sleep(LOOK_MS);
+  }
+}
+
+const LOOKS = 20;
+const LOOK_MS = 100;
+
+/** Whose key lies in the data folder. */
+function operatorIn(dataDir: string): string {
+  const file = path.join(dataDir, 'operator.jwk');
+  if (!existsSync(file)) return '-';
+  const { sub } = JSON.parse(readFileSync(file, 'utf8')) as { readonly sub?: unknown };
+  return typeof sub === 'string' ? sub : '-';
+}
+
+function noHeads(file: string): StartError {
+  return new StartError(
+    {
+      zh: `没有 ${file}，无从比较。请把 DATA_DIR 设为网关的数据文件夹；若该文件已丢失，请从备份中取回。`,
+      en: `There is no ${file}, so there is nothing to compare with. Set DATA_DIR to the gateway’s data folder; if the file was lost, take it from a backup.`,
+    },
+    { exitCode: 2 },
+  );
 }
 
 function noData(dataDir: string): StartError {

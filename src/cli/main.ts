@@ -14,6 +14,7 @@ import { mandate } from './commands/mandate.ts';
 import { obligations } from './commands/obligations.ts';
 import { prefill } from './commands/prefill.ts';
 import { pull } from './commands/pull.ts';
+import { recover } from './commands/recover.ts';
 import { reload } from './commands/reload.ts';
 import { serve } from './commands/serve.ts';
 import { sign } from './commands/sign.ts';
@@ -41,6 +42,7 @@ const COMMANDS: readonly Command[] = [
   mandate,
   importParties,
   reload,
+  recover,
   trail,
 ];
 
