@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { pathToFileURL } from 'node:url';
 import { readHolidayFiles } from './calendar/holiday-files.ts';
 import {
@@ -8,9 +8,10 @@ import {
   RELOAD_SUBJECT,
   type ServingCatalogue,
 } from './catalogue/serving.ts';
+import type { ReloadOutcome } from './catalogue/source.ts';
 import { createApp } from './http/app.ts';
 import { authenticator } from './http/auth.ts';
-import { Failures } from './http/failures.ts';
+import { describeFault, Failures } from './http/failures.ts';
 import { gatewayRoutes } from './http/gateway-routes.ts';
 import { Limits } from './http/limits.ts';
 import { readOpenApi } from './http/openapi-build.ts';
@@ -21,7 +22,7 @@ import { AssertionSweep } from './identity/client-assertion.ts';
 import { ensureDemo } from './identity/demo.ts';
 import { DatabaseDirectory } from './identity/directory.ts';
 import { GatewayKeys } from './identity/gateway-keys.ts';
-import { ensureOperator } from './identity/own-parties.ts';
+import { ensureOperator, operatorIn } from './identity/own-parties.ts';
 import { openSigner, type Signer } from './identity/signer.ts';
 import { Tokens } from './identity/tokens.ts';
 import { type CheckedFiling, type CommitContext, type CommitOutcome, commitTick } from './ingest/commit.ts';
@@ -41,6 +42,7 @@ import { createLogger, createTelemetry, type Telemetry } from './ops/telemetry.t
 import { welcome } from './ops/welcome.ts';
 import { DatabaseSettings } from './settings/settings.ts';
 import { systemClock } from './std/clock.ts';
+import { GatewayError } from './std/errors.ts';
 import { StartError } from './std/start-error.ts';
 import type { Logger } from './std/telemetry.ts';
 import { type Database, type DatabaseAddress, openDatabase } from './storage/db.ts';
@@ -48,7 +50,7 @@ import { classifyFailure } from './storage/failures.ts';
 import { openGatewayDatabase } from './storage/open.ts';
 import { canCommit } from './storage/ready.ts';
 import type { TrailEvent } from './trail/chain.ts';
-import { appendToTrail, Recorder, type TrailContext } from './trail/record.ts';
+import { type Act, appendToTrail, Recorder, recordAct, type TrailContext } from './trail/record.ts';
 
 /** How long answers may take to leave once the gateway was told to stop; the whole stop has 10 s. */
 const GRACE_MS = 6_000;
@@ -97,7 +99,7 @@ export async function runGateway(): Promise<void> {
         : await serve(config, log, task, await openCatalogue(log));
     const pidFile = { name: 'pid file', run: await writePidFile(config.dataDir) };
     const stop = stopOnSignals({ steps: [pidFile, ...steps, stopDatabase], log, clock: systemClock });
-    hangup.take({ reload, stop });
+    hangup.take({ reload: () => void reloadAtSignal(config, log, task, reload), stop });
     process.stdout.write(await welcome(config));
   } catch (error) {
     await database.stop();
@@ -115,6 +117,7 @@ async function prepareKeys(config: Config, log: Logger, task: DatabaseTask): Pro
     dataDir: config.dataDir,
     issuer: config.issuer,
     log,
+    record: ownActs(db, config),
   };
   try {
     // First: nothing is written to a database that is not the one of the signed heads.
@@ -130,7 +133,7 @@ async function prepareKeys(config: Config, log: Logger, task: DatabaseTask): Pro
 /** What serves, and the handles on it. */
 interface Running {
   readonly steps: StopStep[];
-  readonly reload: () => void;
+  readonly reload: () => Promise<ReloadOutcome>;
 }
 
 async function serveByWorkers(config: Config, log: Logger, task: DatabaseTask): Promise<Running> {
@@ -138,7 +141,7 @@ async function serveByWorkers(config: Config, log: Logger, task: DatabaseTask): 
   const onAsk = catalogue.answer;
   const workers = new Workers({ count: config.workers, task, log, clock: systemClock, onAsk });
   await workers.start();
-  return { steps: [{ name: 'workers', run: () => workers.stop() }], reload: () => void catalogue.reload() };
+  return { steps: [{ name: 'workers', run: () => workers.stop() }], reload: () => catalogue.reload() };
 }
 
 /** One serving process: its parts, in the order in which they need each other. */
@@ -146,7 +149,14 @@ async function serve(config: Config, log: Logger, task: DatabaseTask, catalogue:
   const telemetry = createTelemetry();
   catalogue.measure(telemetry.metrics);
   const db = openDatabase(task.address);
-  const signer = await openSigner({ db, clock: systemClock, random: randomBytes, dataDir: config.dataDir });
+  const { dataDir } = config;
+  const signer = await openSigner({
+    db,
+    clock: systemClock,
+    random: randomBytes,
+    dataDir,
+    record: ownActs(db, config),
+  });
   const settings = new DatabaseSettings({ sql: db.sql, log });
   catalogue.onTexts((texts) => settings.ship(readHolidayFiles(texts).years));
   const directory = new DatabaseDirectory({
@@ -201,7 +211,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask, catalogue:
     { name: 'settings', run: () => settings.stop() },
     { name: 'connections', run: () => db.close() },
   ];
-  return { steps, reload: () => void catalogue.reload() };
+  return { steps, reload: () => catalogue.reload() };
 }
 
 /** A port that is taken is the commonest reason not to start, and no fault. */
@@ -255,16 +265,42 @@ function makePool(
   });
 }
 
-/** Rows of the audit trail that are written while others wait for them. */
-function makeTrail(ctx: TrailContext): Pool<TrailEvent, true> {
-  return new Pool({
+function makeTrail(ctx: TrailContext, { metrics }: Telemetry) {
+  const trail = new Pool({
     flush: async (events: readonly TrailEvent[]) => {
-      await appendToTrail(ctx, events);
-      return events.map(() => true as const);
+      const { n } = await appendToTrail(ctx, events);
+      return events.map(() => n);
     },
     clock: ctx.clock,
     ...TRAIL_BOUNDS,
   });
+  metrics.gauge('trail_rows', () => trail.size);
+  return { trail, recorder: new Recorder(trail) };
+}
+
+/** What a process does of its own accord, or at a signal, is entered in the audit trail as the operator's. */
+function ownActs(db: Database, { dataDir }: Config) {
+  return <T>(act: Act, work: () => Promise<T>): Promise<T> => {
+    const operator = { sql: db.sql, clock: systemClock, operator: operatorIn(dataDir), request: randomUUID() };
+    return recordAct(operator, act, work);
+  };
+}
+
+/** A hang-up is as much an operator's doing as the request is: without its row nothing is read. */
+async function reloadAtSignal(config: Config, log: Logger, task: DatabaseTask, reload: Running['reload']) {
+  const db = openDatabase(task.address, { connections: 1 });
+  const act = { action: 'reloadFilingTypes', target: '-', details: { signal: 'SIGHUP' } };
+  try {
+    await ownActs(db, config)(act, async () => {
+      const { outcome } = await reload();
+      if (outcome === 'refused') throw new GatewayError('invalid-resource');
+      if (outcome === 'failed') throw new GatewayError('unavailable');
+    });
+  } catch (error) {
+    log.warn({ ...describeFault(error) }, 'the filing types were not reloaded');
+  } finally {
+    await db.close();
+  }
 }
 
 function makeParts(input: PartsInput) {
@@ -333,9 +369,7 @@ function makeParts(input: PartsInput) {
     },
   });
   const authenticate = authenticator(tokens);
-  const trail = makeTrail({ sql: db.sql, clock });
-  metrics.gauge('trail_rows', () => trail.size);
-  const recorder = new Recorder(trail);
+  const { trail, recorder } = makeTrail({ sql: db.sql, clock }, telemetry);
   const app = createApp({ routes, authenticate, limits, recorder, clock, log, metrics, random: randomBytes, failures });
   return { app, pool, trail, comparison, logContext };
 }

@@ -1,8 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
-import { existsSync, readFileSync } from 'node:fs';
-import path from 'node:path';
+import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { openSigner } from './identity/signer.ts';
+import { operatorIn } from './identity/own-parties.ts';
+import { openSigner, type RecordAct } from './identity/signer.ts';
 import { HeadsFile, headsFileIn } from './log/heads-file.ts';
 import { findLosses, recoverLogs } from './log/recover.ts';
 import { type Config, readConfig } from './ops/config.ts';
@@ -66,11 +66,13 @@ export async function withRecovery<T>(log: Logger, work: (recovering: Recovering
     const facts = { db, lanes: database.meta.lanes, clock: systemClock };
     const losses = await findLosses(facts, file);
     const accept = async (reason: string): Promise<void> => {
-      const signer = await openSigner({ ...facts, random: randomBytes, dataDir: config.dataDir });
+      const { dataDir } = config;
+      const operator = { sql: db.sql, clock: systemClock, operator: operatorIn(dataDir), request: randomUUID() };
+      const record: RecordAct = (act, recover) => recordAct(operator, act, recover);
+      const signer = await openSigner({ ...facts, random: randomBytes, dataDir, record });
       const guard = new HeadsFile(file);
       const ctx = { ...facts, signer, guard, issuer: { iss: config.issuer } };
       const act = { action: 'recover', target: '-', details: { logs: losses.length } };
-      const operator = { sql: db.sql, clock: systemClock, operator: operatorIn(config.dataDir), request: randomUUID() };
       await recordAct(operator, act, () => recoverLogs(ctx, file, losses, reason));
     };
     const told = losses.map(({ office, kind, lost, kept }) => {
@@ -98,14 +100,6 @@ async function refuseOthers(db: Database): Promise<void> {
 
 const LOOKS = 20;
 const LOOK_MS = 100;
-
-/** Whose key lies in the data folder. */
-function operatorIn(dataDir: string): string {
-  const file = path.join(dataDir, 'operator.jwk');
-  if (!existsSync(file)) return '-';
-  const { sub } = JSON.parse(readFileSync(file, 'utf8')) as { readonly sub?: unknown };
-  return typeof sub === 'string' ? sub : '-';
-}
 
 function noHeads(file: string): StartError {
   return new StartError(

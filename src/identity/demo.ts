@@ -5,7 +5,7 @@ import type { Text } from '../std/text.ts';
 import { keyChange } from './add-key.ts';
 import type { Change } from './change.ts';
 import { generatePrivateJwk, type KeyFile, loadOrCreateKeyFile } from './key-files.ts';
-import { applyAll, type OwnPartiesContext, unlessThere } from './own-parties.ts';
+import { applyAll, type OwnPartiesContext, recordIfNew, unlessThere } from './own-parties.ts';
 import { mandateChange } from './put-mandate.ts';
 import { officeChange } from './put-office.ts';
 import { partyChange } from './put-party.ts';
@@ -99,6 +99,6 @@ export async function ensureDemo(ctx: OwnPartiesContext): Promise<readonly KeyFi
       (state) => state.mandate(DEMO_MANDATE) !== undefined,
     ),
   );
-  await applyAll(ctx, changes);
+  await recordIfNew(ctx, 'makeDemoParties', files, () => applyAll(ctx, changes));
   return files;
 }

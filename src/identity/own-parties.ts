@@ -1,6 +1,8 @@
+import { readFileSync } from 'node:fs';
 import path from 'node:path';
 import { GatewayError } from '../std/errors.ts';
 import type { Logger } from '../std/telemetry.ts';
+import { selectKeys } from '../storage/identity.ts';
 import { keyChange } from './add-key.ts';
 import { applyChanges, type Change, type IdentityContext } from './change.ts';
 import { generatePrivateJwk, type KeyFile, loadOrCreateKeyFile } from './key-files.ts';
@@ -24,11 +26,40 @@ export async function ensureOperator(ctx: OwnPartiesContext): Promise<KeyFile> {
     ctx.random,
   );
   const sub = file.jwk.sub ?? OPERATOR;
-  await applyAll(ctx, [
-    unlessThere(partyChange({ id: sub, kind: 'operator', name: OPERATOR }), (state) => state.party(sub) !== undefined),
-    keyChange({ party: sub, jwk: file.publicJwk }),
-  ]);
+  const work = () =>
+    applyAll(ctx, [
+      unlessThere(
+        partyChange({ id: sub, kind: 'operator', name: OPERATOR }),
+        (state) => state.party(sub) !== undefined,
+      ),
+      keyChange({ party: sub, jwk: file.publicJwk }),
+    ]);
+  await recordIfNew(ctx, 'enterOperatorKey', [file], work);
   return file;
+}
+
+/** Enters in the audit trail what is done about keys, unless all of them are known: it then changes nothing. */
+export async function recordIfNew(
+  { db, record }: OwnPartiesContext,
+  action: string,
+  files: readonly KeyFile[],
+  work: () => Promise<void>,
+): Promise<void> {
+  const kids = files.map(({ publicJwk }) => publicJwk.kid);
+  const isKnown = (await selectKeys(db.sql, kids)).length === kids.length;
+  if (isKnown || record === undefined) await work();
+  else await record({ action, target: kids.length === 1 ? (kids[0] ?? '-') : '-' }, work);
+}
+
+/** The operator whose key lies in the data folder; `-` where there is none that can be read. */
+export function operatorIn(dataDir: string): string {
+  try {
+    const { sub } = JSON.parse(readFileSync(path.join(dataDir, 'operator.jwk'), 'utf8')) as { readonly sub?: unknown };
+    return typeof sub === 'string' ? sub : '-';
+  } catch {
+    // What is wrong with the file is said where the key is needed, and without its content.
+    return '-';
+  }
 }
 
 /** Leaves alone what stands, so that what an operator has changed since is not set back by a restart. */

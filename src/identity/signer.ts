@@ -4,7 +4,7 @@ import { type Clock, formatInstant } from '../std/clock.ts';
 import { assert } from '../std/errors.ts';
 import type { RandomBytes } from '../std/telemetry.ts';
 import type { Database } from '../storage/db.ts';
-import { insertGatewayKey } from '../storage/oauth.ts';
+import { insertGatewayKey, selectGatewayKeys } from '../storage/oauth.ts';
 import type { PublicJwk } from './jwk.ts';
 import { generatePrivateJwk, type KeyFile, loadOrCreateKeyFile } from './key-files.ts';
 
@@ -26,7 +26,15 @@ export interface KeyMakingContext {
   readonly random: RandomBytes;
   /** Folder of the key files. */
   readonly dataDir: string;
+  /** Does what a process does of its own accord so that the audit trail tells of it; absent: it does not. */
+  readonly record?: RecordAct;
 }
+
+/** `trail/record.ts` has the one. */
+export type RecordAct = <T>(
+  act: { readonly action: string; readonly target: string },
+  work: () => Promise<T>,
+) => Promise<T>;
 
 /**
  * The signer on `DATA_DIR/signing.jwk`, which is made when there is none. Its public key is entered among the keys that this
@@ -45,8 +53,15 @@ export async function openSigner(ctx: KeyMakingContext): Promise<Signer> {
     verify(null, Buffer.from('probe'), file.publicKey, signer.sign(Buffer.from('probe'))),
     `${file.path}: x is the public key of d`,
   );
-  await insertGatewayKey(ctx.db.sql, signer.kid, JSON.stringify(signer.publicJwk), formatInstant(ctx.clock.now()));
+  const known = await selectGatewayKeys(ctx.db.sql);
+  if (!known.some(({ kid }) => kid === signer.kid)) await enter(ctx, signer);
   return signer;
+}
+
+/** From here on the gateway signs with another key than before. */
+async function enter({ db, clock, record }: KeyMakingContext, { kid, publicJwk }: Signer): Promise<void> {
+  const work = () => insertGatewayKey(db.sql, kid, JSON.stringify(publicJwk), formatInstant(clock.now()));
+  await (record === undefined ? work() : record({ action: 'enterGatewayKey', target: kid }, work));
 }
 
 function signerOf(file: KeyFile): Signer {
