@@ -133,10 +133,13 @@ function discard(response: Response): void {
 function guardStream(machine: Machine, route: Served, call: RequestCall, response: Response): Response {
   const reader = response.body?.getReader();
   if (reader === undefined) return response;
+  let isLeft = false;
   const body = new ReadableStream<Uint8Array>({
     async pull(controller) {
       try {
         const { done, value } = await reader.read();
+        // The client went while the next part was made: the stream is closed already, and nothing has failed.
+        if (isLeft) return;
         if (done) controller.close();
         else controller.enqueue(value);
       } catch (error) {
@@ -146,7 +149,10 @@ function guardStream(machine: Machine, route: Served, call: RequestCall, respons
         else call.outgoing.destroy();
       }
     },
-    cancel: (reason) => reader.cancel(reason),
+    cancel: (reason) => {
+      isLeft = true;
+      return reader.cancel(reason);
+    },
   });
   return new Response(body, { status: response.status, headers: response.headers });
 }

@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox';
 import { ERROR_CODES, type ErrorCode } from '../std/errors.ts';
 import { PROBLEM_MEDIA_TYPE, PROBLEMS, problemType } from './problem.ts';
-import type { ResponseDefinition, Route } from './route.ts';
+import { type ResponseDefinition, type Route, successMedia } from './route.ts';
 
 /** An OpenAPI 3.1 document, as far as we build one. */
 export type OpenApiDocument = Readonly<Record<string, unknown>>;
@@ -127,6 +127,7 @@ export function problemCodes(route: Route): readonly ErrorCode[] {
   };
   add(route.access !== 'public', 'forbidden', 'party-suspended', 'rate-limited');
   add(route.params !== undefined || route.query !== undefined, 'invalid-parameter');
+  add(successMedia(route).length > 1, 'not-acceptable');
   add(route.body !== undefined, 'too-large', 'unsupported-media-type', 'timeout');
   add(route.body?.kind === 'json', 'malformed-json', 'invalid-resource');
   add(route.recorded !== undefined, 'overloaded');

@@ -5,7 +5,7 @@ import type { Authenticate } from './auth.ts';
 import type { RequestCall } from './call.ts';
 import { type Limits, rateLimitHeaders } from './limits.ts';
 import { isUtf8ContentType, preferredMediaType } from './negotiate.ts';
-import type { BodyDefinition, Caller, Route } from './route.ts';
+import { type BodyDefinition, type Caller, type Route, successMedia } from './route.ts';
 import { type Check, type Convert, compileCheck, compileConvert } from './schema.ts';
 
 /** Bytes of a JSON body when the route names no limit. */
@@ -49,19 +49,15 @@ export interface CompiledRoute extends MetricLabels {
 }
 
 export function compileRoute(route: Route): CompiledRoute {
-  const produced = new Set(
-    Object.entries(route.responses)
-      .filter(([status]) => Number(status) < 300)
-      .flatMap(([, response]) => Object.keys(response.media ?? {})),
-  );
+  const produced = successMedia(route);
   return {
     route,
     ...metricLabels(route.operationId),
     limitBytes: route.body?.limitBytes ?? JSON_LIMIT_BYTES,
     // Whatever is behind a token is somebody's data; what is public may be kept and asked about again.
     cacheControl: route.access === 'public' && route.method === 'GET' ? 'no-cache' : 'no-store',
-    choices: produced.size > 1 ? [...produced] : undefined,
-    isStreamed: STREAMED_MEDIA.some((type) => produced.has(type)),
+    choices: produced.length > 1 ? produced : undefined,
+    isStreamed: STREAMED_MEDIA.some((type) => produced.includes(type)),
     accepted: new Set(acceptedTypes(route.body)),
     path: route.params && { convert: compileConvert(route.params), check: compileCheck(route.params, '/path') },
     query: route.query && { convert: compileConvert(route.query), check: compileCheck(route.query, '/query') },

@@ -89,3 +89,9 @@ export interface Route<P extends TSchema = TSchema, Q extends TSchema = TSchema,
 export function route<P extends TSchema, Q extends TSchema, B extends TSchema>(definition: Route<P, Q, B>): Route {
   return definition as unknown as Route;
 }
+
+/** Media types that a success of the route can have. With more than one there is a choice, which `Accept` makes. */
+export function successMedia(route: Route): readonly string[] {
+  const successes = Object.entries(route.responses).filter(([status]) => Number(status) < 300);
+  return [...new Set(successes.flatMap(([, response]) => Object.keys(response.media ?? {})))];
+}

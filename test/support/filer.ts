@@ -13,8 +13,6 @@ import { shanghaiDate, systemClock } from '../../src/std/clock.ts';
 
 export type Payload = Record<string, unknown>;
 
-const encode = (value: unknown): string => Buffer.from(JSON.stringify(value)).toString('base64url');
-
 function rawSignature(alg: string, key: KeyObject, input: Buffer): Buffer {
   if (alg === 'ES256') return sign('sha256', input, { key, dsaEncoding: 'ieee-p1363' });
   if (alg === 'EdDSA' || alg === 'Ed25519') return sign(null, input, key);
@@ -41,7 +39,12 @@ export class SigningParty {
 
   /** A compact JWS; members of `header` replace or join `alg` and `kid`. */
   jws(payload: string | Uint8Array, header: object): string {
-    const input = `${encode({ alg: this.alg, kid: this.kid, ...header })}.${Buffer.from(payload).toString('base64url')}`;
+    return this.signed(payload, JSON.stringify({ alg: this.alg, kid: this.kid, ...header }));
+  }
+
+  /** A compact JWS over a header of the caller's own wording. */
+  signed(payload: string | Uint8Array, header: string): string {
+    const input = `${Buffer.from(header).toString('base64url')}.${Buffer.from(payload).toString('base64url')}`;
     return `${input}.${rawSignature(this.alg, this.privateKey, Buffer.from(input)).toString('base64url')}`;
   }
 

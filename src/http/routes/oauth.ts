@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { type IssueTokenContext, issueToken } from '../../identity/issue-token.ts';
 import { GatewayError } from '../../std/errors.ts';
-import { problemBody } from '../problem.ts';
+import { problemBody, problemHeaders } from '../problem.ts';
 import { type Route, route } from '../route.ts';
 
 const FORM_BYTES = 32 * 1024;
@@ -60,7 +60,12 @@ export function oauthRoutes(deps: IssueTokenContext): readonly Route[] {
           const problem = problemBody(error, call.language, call.requestId);
           // The one answer that is not application/problem+json: OAuth libraries (oauth4webapi 3.8 among them) read an error
           // only as application/json. The document is both: RFC 6749 section 5.2 and RFC 9457.
-          return Response.json(problem, { status: problem.status, headers: NO_STORE });
+          const headers = {
+            ...problemHeaders(error, call.language, 0),
+            'Content-Type': 'application/json',
+            ...NO_STORE,
+          };
+          return new Response(JSON.stringify(problem), { status: problem.status, headers });
         }
       },
     }),
