@@ -27,7 +27,7 @@ const WORDS = {
   kind: t('申报种类', 'Kind'),
   supersedes: t('所更正的申报', 'Replaces'),
   receivedAt: t('收到时间', 'Received'),
-  beijing: t('北京时间', 'Beijing time'),
+  beijing: t('（北京时间）', ' (Beijing time)'),
   late: t('是否逾期', 'Late'),
   yes: t('是', 'yes'),
   no: t('否', 'no'),
@@ -41,7 +41,7 @@ const WORDS = {
   notDelivered: t('机关尚未确认收到。', 'The office has not acknowledged it yet.'),
   delivered: t('已送达', 'Delivered'),
   cosigned: t('已送达，机关已会签', 'Delivered, cosigned by the office'),
-  key: t('机关密钥', "Office's key"),
+  key: t('机关密钥编号', 'Key of the office'),
   publicKey: t('机关公钥', 'Public key'),
   cosignature: t('会签', 'Cosignature'),
   cosignedAt: t('会签时间', 'Cosigned'),
@@ -126,7 +126,10 @@ function factsOf({ filing, filerName, officeName, typeTitle, language }: Receipt
     [say('reference'), filing.reference],
     [say('kind'), (KINDS[filing.kind] ?? t(filing.kind, filing.kind))[language]],
     [say('supersedes'), filing.supersedes],
-    [say('receivedAt'), html`${beijingTime(filing.receivedAt)}（${say('beijing')}） <code>${filing.receivedAt}</code>`],
+    [
+      say('receivedAt'),
+      html`${beijingTime(filing.receivedAt)}${say('beijing')} <code class="whole">${filing.receivedAt}</code>`,
+    ],
     [say('late'), filing.late ? say('yes') : say('no')],
     [say('status'), statusWords(filing, language)],
     [say('warnings'), warnings.length === 0 ? undefined : String(warnings.length)],
@@ -151,7 +154,7 @@ function deliveryOf({ filing: { delivery }, cosigner, language }: ReceiptPageFac
   const line = cosignature.checkpoint.trimEnd().split('\n').at(-1);
   return html`<section><h2>${say('delivery')}</h2>${words}
 <div class="small">${definitions([
-    [say('cosignedAt'), html`${beijingTime(cosignature.at)}（${say('beijing')}）`],
+    [say('cosignedAt'), html`${beijingTime(cosignature.at)}${say('beijing')}`],
     [say('key'), html`<code>${cosignature.kid}</code>`],
     [say('publicKey'), cosigner && html`<code>${cosigner.toString('base64url')}</code>`],
     [say('cosignature'), html`<code>${line}</code>`],
@@ -161,13 +164,13 @@ function deliveryOf({ filing: { delivery }, cosigner, language }: ReceiptPageFac
 function deliveryWords({ at, size, cosignature }: Delivery): Text {
   const when = beijingTime(at);
   const proved = t(
-    `机关于 ${when}（北京时间）以自行计算的默克尔根确认：其日志前 ${size} 份（含本份）齐全无误。`,
-    `On ${when} (Beijing time) the office proved, with a Merkle root of its own computing, that it has the first ${size} entries of its log, this one among them.`,
+    `机关于 ${when}（北京时间）以自行计算的默克尔根确认：其日志前 ${size} 份（含本份）齐全无误`,
+    `On ${when} (Beijing time) the office proved, with a Merkle root of its own computing, that it has its log whole up to entry ${size - 1}, this filing included.`,
   );
-  if (cosignature === undefined) return proved;
+  if (cosignature === undefined) return t(`${proved.zh}。`, proved.en);
   return t(
-    `${proved.zh}并对前 ${cosignature.size} 份的检查点作了会签。`,
-    `${proved.en} It has cosigned the checkpoint of the first ${cosignature.size}.`,
+    `${proved.zh}，并对前 ${cosignature.size} 份的检查点作了会签。`,
+    `${proved.en} It has cosigned the checkpoint up to entry ${cosignature.size - 1}.`,
   );
 }
 
@@ -192,7 +195,7 @@ function stepsOf({ filing, proof }: ReceiptPageFacts): readonly Text[] {
   return [
     ...steps,
     t(
-      '送达：保存的送达证明含本份在机关日志中的路径，以及网关与机关双方签名的检查点。机关公钥应向机关本身核实；机关密钥一栏是它的 RFC 7638 指纹。',
+      '送达：保存的送达证明含本份在机关日志中的路径，以及网关与机关双方签名的检查点。机关公钥应向机关本身核实；密钥编号是它的 RFC 7638 指纹。',
       "Delivery: the proof of delivery holds this filing's path in the office's log and the checkpoint with both signatures. Have the public key confirmed by the office itself: its key above is the RFC 7638 thumbprint.",
     ),
   ];
