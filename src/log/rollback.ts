@@ -90,6 +90,12 @@ interface Verdict {
   readonly loss?: Loss;
 }
 
+/** What was signed after a recovery, at sizes that had been lost before, is not what the recovery tells of. */
+function tellsOf({ at, keptSize, lostSize, lostRoot }: RecoveryRecord, { size, root, signedAt }: SignedHead): boolean {
+  const isBetween = keptSize < size && size <= lostSize;
+  return isBetween && (signedAt <= at || (size === lostSize && sameBytes(root, lostRoot)));
+}
+
 async function judge(ctx: RollbackContext, head: SignedHead, { held = 0, root }: HeldHead): Promise<Verdict> {
   const log = logOf(ctx, head.office);
   const reaches = held >= head.size;
@@ -99,7 +105,7 @@ async function judge(ctx: RollbackContext, head: SignedHead, { held = 0, root }:
     if (sameBytes(own, head.root)) return { present: true };
   }
   const recoveries = await readRecoveries(ctx.db.sql, log.key);
-  const recovery = recoveries.findLast(({ keptSize, lostSize }) => keptSize < head.size && head.size <= lostSize);
+  const recovery = recoveries.findLast((each) => tellsOf(each, head));
   if (recovery !== undefined) return { present: false, recovery };
   const size = reaches ? Math.max(0, ...recoveries.map(({ keptSize }) => Math.min(keptSize, head.size))) : held;
   const kept = { size, root: await rootAt(ctx.db.sql, log, size) };
