@@ -22,7 +22,7 @@ const ACTION_NAMES = Object.keys(ACTIONS).join('|');
 
 export const mandate: Command = {
   name: 'mandate',
-  args: '<action> [subject]',
+  args: '<action> [subject...]',
   summary: { zh: '委托代理机构：签名、提交、收回、查询', en: 'mandates for agents: sign, send, take back, show' },
   details: {
     zh: [
@@ -66,7 +66,7 @@ export const mandate: Command = {
     const issuer = textOption(options, 'issuer');
     const known: Partial<ClientOptions> = issuer === undefined ? {} : { issuer };
     const mandates = (await connect(ctx, known)).mandates();
-    return act({ ctx, mandates, subject: subject === '' ? undefined : subject, options });
+    return act({ ctx, mandates, subject, options });
   },
 };
 
