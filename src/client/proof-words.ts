@@ -12,8 +12,8 @@ export const PROOF_WORDS = {
   index: {
     text: { zh: '证明所说的正是这份申报的序号', en: 'the proof is about the index of this filing' },
     reason: {
-      zh: '证明中的序号与申报的序号相同；日志中每个序号只有一份申报。',
-      en: 'The index in the proof was compared with the filing’s: each index of a log has one filing.',
+      zh: '证明中的序号与申报的序号比较；日志中每个序号只有一份申报。',
+      en: 'The index in the proof is compared with the filing’s: each index of a log has one filing.',
     },
   },
   leaf: {
@@ -26,8 +26,8 @@ export const PROOF_WORDS = {
   inclusion: {
     text: { zh: '叶子在检查点所签署的树中', en: 'the leaf stands in the tree that the checkpoint signs' },
     reason: {
-      zh: '从叶子出发，沿证明中的哈希逐层计算到树根，与检查点签署的树根相同；不在树中的叶子没有这样的路径。',
-      en: 'From the leaf up the proof’s hashes a root was computed, and it is the one that the checkpoint signs: a leaf that is not in the tree has no such path.',
+      zh: '从叶子出发，沿证明中的哈希逐层计算到树根，与检查点签署的树根比较；不在树中的叶子没有这样的路径。',
+      en: 'From the leaf up the proof’s hashes a root is computed and compared with the one that the checkpoint signs: a leaf that is not in the tree has no such path.',
     },
   },
 } as const satisfies Record<string, Words>;
@@ -44,8 +44,8 @@ export const NATIONAL_WORDS = {
   office: {
     text: { zh: '条目说的是这一机关的日志', en: 'the entry is about the log of this office' },
     reason: {
-      zh: '条目第一行与该机关日志的名称相同；别的机关的条目在这里不算数。',
-      en: 'Its first line was compared with the name of the office’s log: another office’s entry does not count here.',
+      zh: '条目第一行与该机关日志的名称比较；别的机关的条目在这里不算数。',
+      en: 'Its first line is compared with the name of the office’s log: another office’s entry does not count here.',
     },
   },
 } as const satisfies Record<string, Words>;
@@ -55,15 +55,15 @@ export const CONTENT_WORDS = {
   form: {
     text: { zh: '申报原文的形式完整', en: 'the filing as submitted has its proper form' },
     reason: {
-      zh: '原文是一份 JWS（紧凑或展开形式），或批量清单中的一行及其清单；签名针对的就是这些字节。',
-      en: 'It is a JWS, compact or flattened, or a line of an upload with its manifest: these are the bytes that the filer’s signature is over.',
+      zh: '原文应是一份 JWS（紧凑或展开形式），或批量清单中的一行及其清单；签名针对的就是这些字节。',
+      en: 'It must be a JWS, compact or flattened, or a line of an upload with its manifest: these are the bytes that the filer’s signature is over.',
     },
   },
   line: {
     text: { zh: '这一行在申报人签署的批量清单中', en: 'the line stands in the manifest that the filer signed' },
     reason: {
-      zh: '由这一行的字节算出叶子，沿路径逐层计算到树根，与清单中的树根相同，因此清单的签名也覆盖这一行。',
-      en: 'The line’s bytes were hashed to a leaf and taken up the path to a root, which is the manifest’s: so the signature over the manifest covers this line.',
+      zh: '由这一行的字节算出叶子，沿路径逐层计算到树根，与清单中的树根比较；相同则清单的签名也覆盖这一行。',
+      en: 'The line’s bytes are hashed to a leaf and taken up the path to a root, which is compared with the manifest’s: when they are the same, the signature over the manifest covers this line.',
     },
   },
   key: {
@@ -73,14 +73,14 @@ export const CONTENT_WORDS = {
     },
     reason: {
       zh: '签名头中的密钥编号与您提供的公钥逐一比对。',
-      en: 'The key id in the signature was looked for among the public keys that you gave.',
+      en: 'The key id in the signature is looked for among the public keys that you gave.',
     },
   },
   signature: {
     text: { zh: '申报人的签名有效', en: 'the filer’s signature is valid' },
     reason: {
-      zh: '用该公钥对收到的原始字节验签；申报人确实签过这份内容，不是网关代写的。',
-      en: 'It was checked with that public key over the very bytes received: the filer signed this, and the gateway did not make it up.',
+      zh: '用该公钥对收到的原始字节验签；签名有效，则内容是申报人自己签的，不是网关代写的。',
+      en: 'It is checked with that public key over the very bytes received: when it holds, the filer signed this, and the gateway did not make it up.',
     },
   },
 } as const satisfies Record<string, Words>;
