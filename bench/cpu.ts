@@ -27,9 +27,10 @@ export function readCpu(gatewayPid: number): CpuTimes | undefined {
   let gateway = 0;
   let postgres = 0;
   for (const stat of family(gatewayPid, readAll())) {
-    if (stat.name !== 'postgres') gateway += stat.ticks;
-    // Server processes that end (autovacuum) are counted with their parent.
-    else postgres += stat.ticks + stat.endedTicks;
+    // What has ended (autovacuum, a load generator) is counted with its parent.
+    const ticks = stat.ticks + stat.endedTicks;
+    if (stat.name === 'postgres') postgres += ticks;
+    else gateway += ticks;
   }
   return { gateway: gateway / perSecond, postgres: postgres / perSecond };
 }

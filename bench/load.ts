@@ -19,6 +19,8 @@ export interface LoadRun {
   readonly seconds?: number | undefined;
   /** Filings a second; absent: each connection sends as soon as it has its answer. */
   readonly rate?: number | undefined;
+  /** Begins again at the first filing when there are no more: for a server that keeps nothing. */
+  readonly again?: boolean;
 }
 
 export interface LoadOutcome {
@@ -167,13 +169,14 @@ function drive(client: autocannon.Client, { run, state, tally, pacer }: Driving)
   let answered = -1;
   let lateMs = 0;
   client.getRequestBuffer = () => {
+    if (run.again === true && state.next >= run.to) state.next = run.from;
     current = state.next++;
     tally.sent++;
     return requestOf(filings[current] as Buffer);
   };
   const go = (late: number): void => {
     lateMs = late;
-    if (state.ended || state.next >= run.to) client.destroy();
+    if (state.ended || (state.next >= run.to && run.again !== true)) client.destroy();
     else send();
   };
   client._doRequest = () => (pacer === undefined || state.ended ? go(0) : pacer.await(go));

@@ -5,10 +5,11 @@ import { parseArgs } from 'node:util';
 import { Progress } from '../src/cli/progress.ts';
 import { painter } from '../src/cli/text.ts';
 import { type BenchCommand, type BenchReport, type OnProgress, UsageError } from './command.ts';
+import { peers } from './peers-command.ts';
 import { single } from './single-command.ts';
 import { validate } from './validate-command.ts';
 
-const COMMANDS: Readonly<Record<string, BenchCommand>> = { single, validate };
+const COMMANDS: Readonly<Record<string, BenchCommand>> = { single, peers, validate };
 
 const COMMON = {
   json: { type: 'string' },
@@ -71,7 +72,7 @@ async function main(): Promise<number> {
 function teller(progress: Progress): OnProgress {
   let step = '';
   return (text, share) => {
-    const name = text.replaceAll(/\d+ /g, '');
+    const name = text.replaceAll(/\d+(\/s)? ?/g, '');
     if (!process.stderr.isTTY && name !== step) process.stderr.write(`${name} ...\n`);
     step = name;
     progress.draw(share, text);

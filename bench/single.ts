@@ -1,4 +1,3 @@
-import { fork } from 'node:child_process';
 import { readFile, rm } from 'node:fs/promises';
 import os from 'node:os';
 import { fileURLToPath } from 'node:url';
@@ -7,10 +6,12 @@ import { verifyCost } from './calibrate.ts';
 import { type CheckResult, checkRun } from './check.ts';
 import type { OnProgress } from './command.ts';
 import { commitName } from './commit-name.ts';
-import { type CorpusOptions, importLines, MONTHS_MAX, officeOf } from './corpus.ts';
+import { type CorpusOptions, MONTHS_MAX } from './corpus.ts';
 import { type CpuTimes, peakMemory, readCpu } from './cpu.ts';
 import { BENCH_ISSUER, type BenchGateway, startGateway } from './gateway.ts';
-import type { LoadOutcome, LoadReport, LoadRun, LoadSetup } from './load.ts';
+import { importParties } from './import-parties.ts';
+import type { LoadOutcome, LoadSetup } from './load.ts';
+import { LoadProcess } from './load-process.ts';
 import { type HotFunction, hottest, monotonicUs, type TimeWindow } from './profile.ts';
 import { signedCorpus } from './signed.ts';
 
@@ -153,23 +154,6 @@ function connectionsOf({ connections, rate }: SingleOptions): number {
   return rate === undefined ? connections : Math.max(1, Math.min(connections, Math.floor(rate)));
 }
 
-async function importParties(
-  gateway: BenchGateway,
-  corpus: CorpusOptions,
-  onProgress: OnProgress,
-): Promise<ReadonlyMap<string, number>> {
-  const operator = new ShenbaoClient({ gateway: gateway.url, key: gateway.operatorKey });
-  const total = 3 * (corpus.filers + corpus.offices);
-  let done = 0;
-  for await (const { line, problem } of operator.importLines(importLines(corpus))) {
-    if (problem !== undefined) throw new Error(`import, line ${line}: ${problem.code} ${problem.detail ?? ''}`);
-    if (++done % 500 === 0) onProgress('importing parties', done / total);
-  }
-  const heads = await operator.heads('tax');
-  const ours = new Set(Array.from({ length: corpus.offices }, (_, i) => officeOf(i)));
-  return new Map(heads.items.filter(({ office }) => ours.has(office)).map(({ office, size }) => [office, size]));
-}
-
 function cpuFigures(
   before: CpuTimes | undefined,
   after: CpuTimes | undefined,
@@ -189,49 +173,4 @@ function cpuFigures(
 
 function exhausted(check: CheckResult): CheckResult {
   return { ...check, ok: false, faults: [...check.faults, 'filings ran out before the time was over'] };
-}
-
-/** The load generator, seen from outside. */
-class LoadProcess {
-  readonly filings: number;
-  readonly meanBytes: number;
-  readonly #child: ReturnType<typeof fork>;
-
-  private constructor(child: ReturnType<typeof fork>, loaded: { filings: number; meanBytes: number }) {
-    this.#child = child;
-    this.filings = loaded.filings;
-    this.meanBytes = loaded.meanBytes;
-  }
-
-  static start(setup: LoadSetup): Promise<LoadProcess> {
-    const program = fileURLToPath(new URL('./load.ts', import.meta.url));
-    const child = fork(program, [JSON.stringify(setup)], { execArgv: ['--import', 'tsx'] });
-    return new Promise((resolve, reject) => {
-      child.once('exit', (code) => reject(new Error(`the load generator ended with ${code}`)));
-      child.once('message', (report: LoadReport) => {
-        if (report.event === 'loaded') resolve(new LoadProcess(child, report));
-      });
-    });
-  }
-
-  run(run: LoadRun, onTick: (answered: number, elapsedSeconds: number) => void): Promise<LoadOutcome> {
-    const startMs = performance.now();
-    return new Promise((resolve, reject) => {
-      const ended = (code: number | null): void => reject(new Error(`the load generator ended with ${code}`));
-      const listen = (report: LoadReport): void => {
-        if (report.event === 'tick') onTick(report.answered, (performance.now() - startMs) / 1000);
-        if (report.event !== 'done') return;
-        this.#child.off('message', listen);
-        this.#child.off('exit', ended);
-        resolve(report.outcome);
-      };
-      this.#child.on('message', listen);
-      this.#child.on('exit', ended);
-      this.#child.send(run);
-    });
-  }
-
-  end(): void {
-    this.#child.kill();
-  }
 }
