@@ -29,7 +29,7 @@ import { type CheckedFiling, type CommitContext, type CommitOutcome, commitTick 
 import { startComparison } from './ingest/comparison.ts';
 import { Pool } from './ingest/pool.ts';
 import { startCheckpointTimer } from './log/checkpoint-timer.ts';
-import { HeadsFile, headsFileIn } from './log/heads-file.ts';
+import { HeadsFile, headsFileIn, keepHeadsSmall } from './log/heads-file.ts';
 import { startNationalTimer } from './log/national-timer.ts';
 import { filingProof } from './log/proof.ts';
 import { refuseOlderDatabase } from './log/rollback.ts';
@@ -98,7 +98,8 @@ export async function runGateway(): Promise<void> {
         ? await serveByWorkers(config, log, task)
         : await serve(config, log, task, await openCatalogue(log));
     const pidFile = { name: 'pid file', run: await writePidFile(config.dataDir) };
-    const stop = stopOnSignals({ steps: [pidFile, ...steps, stopDatabase], log, clock: systemClock });
+    const smallHeads = { name: 'compaction', run: keepHeadsSmall(headsFileIn(config.dataDir), log) };
+    const stop = stopOnSignals({ steps: [pidFile, ...steps, smallHeads, stopDatabase], log, clock: systemClock });
     hangup.take({ reload: () => void reloadAtSignal(config, log, task, reload), stop });
     process.stdout.write(await welcome(config));
   } catch (error) {

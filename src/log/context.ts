@@ -17,6 +17,8 @@ export interface HeadGuard {
    * `office` is empty for the national log.
    */
   record(office: string, head: Pick<StoredCheckpoint, 'size' | 'root' | 'signedAt'>): Promise<void>;
+  /** The largest size that this process has recorded of a log. */
+  recorded(office: string): number;
 }
 
 /** What the verbs of a log work with. */

@@ -3,7 +3,9 @@ import path from 'node:path';
 import { GatewayError } from '../std/errors.ts';
 import { LineTooLong, splitLines } from '../std/lines.ts';
 import { StartError } from '../std/start-error.ts';
+import type { Logger } from '../std/telemetry.ts';
 import { withLock } from '../storage/embedded/lock.ts';
+import { failureCode } from '../storage/failures.ts';
 import type { HeadGuard } from './context.ts';
 import { sameBytes } from './merkle.ts';
 
@@ -62,6 +64,10 @@ export class HeadsFile implements HeadGuard {
       this.#last = this.#next.catch(() => undefined);
     }
     return this.#next;
+  }
+
+  recorded(office: string): number {
+    return this.#recorded.get(office) ?? 0;
   }
 
   /** After the last `record`. */
@@ -220,6 +226,33 @@ function malformed(file: string, line: number): StartError {
     zh: `${file} 第 ${line} 行不是网关所写，无法据此判断数据库是否被恢复到较早的状态。请从备份中取回该文件；若确知该行无用，可将其删除后再启动。`,
     en: `Line ${line} of ${file} was not written by the gateway, so it cannot be told whether the database was restored to an earlier state. Take the file from a backup, or remove the line if you know that it means nothing, and start again.`,
   });
+}
+
+/** Looks this often, and leaves a file alone until it is this large: some hundred thousand lines. */
+const COMPACTION_POLL_MS = 3_600_000;
+const COMPACTION_BYTES = 16 * 1024 * 1024;
+
+/** Keeps the file small while gateways run. One process of those that share a file does it. Returns how to stop it. */
+export function keepHeadsSmall(
+  file: string,
+  log: Logger,
+  { pollMs = COMPACTION_POLL_MS, bytes = COMPACTION_BYTES } = {},
+): () => Promise<void> {
+  let round = Promise.resolve();
+  const look = async (): Promise<void> => {
+    try {
+      if ((await stat(file)).size > bytes) await compactHeadsFile(file, async (heads) => heads);
+    } catch (error) {
+      log.error({ code: failureCode(error) }, 'the file of signed heads was not compacted');
+    }
+  };
+  const timer = setInterval(() => {
+    round = round.then(look);
+  }, pollMs).unref();
+  return async () => {
+    clearInterval(timer);
+    await round;
+  };
 }
 
 /**

@@ -52,6 +52,7 @@ export function checkpointAt(ctx: LogContext, office: string, size: number): Pro
 export async function freshHead(ctx: LogContext, log: Log): Promise<StoredCheckpoint> {
   const target = await log.readSize(ctx.db.sql);
   if (target === undefined) throw new GatewayError('not-found');
+  assertNotShrunk(ctx, log, target);
   const newest = await newestHead(ctx, log);
   if (newest !== undefined && newest.size >= target) return newest;
   for (;;) {
@@ -104,6 +105,7 @@ export async function growAndSign(
   if (isSigned && !again) return newest;
   const head = await log.readSize(tx);
   assert(head !== undefined && head >= target && grown <= head, 'a log never shrinks');
+  assertNotShrunk(ctx, log, head);
   const size = Math.min(head, grown + ROUND_LEAVES);
   const root = await grow(tx, log, grown, size);
   if (size < target) return undefined;
@@ -112,6 +114,12 @@ export async function growAndSign(
   const written = await upsertCheckpoint(tx, key, signed);
   assert(written, 'a size has one root');
   return signed;
+}
+
+/** A database may be put back under a gateway that runs, for example when a standby that lags behind is promoted. */
+function assertNotShrunk(ctx: LogContext, log: Log, size: number): void {
+  const signed = ctx.guard.recorded(log.key.office);
+  assert(size >= signed, `${log.name} still has the ${signed} entries that were signed`);
 }
 
 /** How many leaves the tiles stand for. Nobody else can grow or sign the log until the transaction ends. */

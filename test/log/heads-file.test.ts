@@ -4,10 +4,17 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
-import { compactHeadsFile, HeadsFile, readHeadsFile, type SignedHead } from '../../src/log/heads-file.ts';
+import {
+  compactHeadsFile,
+  HeadsFile,
+  keepHeadsSmall,
+  readHeadsFile,
+  type SignedHead,
+} from '../../src/log/heads-file.ts';
 import { sha256 } from '../../src/std/bytes.ts';
 import { splitLines } from '../../src/std/lines.ts';
 import { StartError } from '../../src/std/start-error.ts';
+import { silentLogger } from '../support/logger.ts';
 
 const program = fileURLToPath(new URL('../support/heads-program.ts', import.meta.url));
 let folder: string;
@@ -120,6 +127,17 @@ describe('compaction', () => {
     await record(heads, head('a', 2));
     await heads.close();
     expect(readFileSync(file, 'utf8')).toBe(lineOf('a', 1) + lineOf('b', 1) + lineOf('a', 2));
+  });
+
+  test('comes by itself once the file is large, also after a failure', async () => {
+    const stop = keepHeadsSmall(file, silentLogger, { pollMs: 5, bytes: 1_000 });
+    const heads = new HeadsFile(file);
+    for (let size = 1; size <= 18; size++) await record(heads, head('a', size));
+    expect(readFileSync(file, 'utf8').length).toBeLessThan(1_000);
+    for (let size = 19; size <= 30; size++) await record(heads, head('a', size));
+    await expect.poll(() => readFileSync(file, 'utf8').length, { timeout: 30_000 }).toBeLessThan(1_000);
+    await Promise.all([heads.close(), stop()]);
+    expect(await largest()).toEqual({ a: 30 });
   });
 
   test('loses nothing of what several add at once while it is done again and again', async () => {

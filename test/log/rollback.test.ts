@@ -194,6 +194,18 @@ test('a loss after a recovery is a loss again, at sizes that were lost before to
   expect((await refusal())?.en).toContain('office shorter: 8 entries were signed, the database has 3');
 });
 
+test('a log that shrinks under a gateway that runs is not signed any more', async () => {
+  const { sql } = logs.database.db;
+  await logs.addOffice('shrunk');
+  await logs.file('shrunk', 4);
+  await freshCheckpoint(logs.ctx, 'shrunk');
+  await sql`DELETE FROM checkpoint WHERE office = 'shrunk'`;
+  await sql`UPDATE office_tree SET size = 0 WHERE office = 'shrunk'`;
+  await sql`DELETE FROM filing WHERE office = 'shrunk' AND idx >= 2`;
+  await sql`UPDATE office_head SET size = 2 WHERE office = 'shrunk'`;
+  await expect(freshCheckpoint(logs.ctx, 'shrunk')).rejects.toThrow('still has the 4 entries that were signed');
+});
+
 test('a thousand offices are compared in one statement', async () => {
   const { sql } = logs.database.db;
   const offices = Array.from({ length: 1_000 }, (_, i) => `k${i}`);
