@@ -94,19 +94,25 @@ export class TrailLog {
   async *export(kept: ChainPosition = TRAIL_START, signal?: AbortSignal): AsyncGenerator<TrailEntry> {
     const chain = new TrailChain(this.#context.hash, kept);
     const call: Call = { headers: { accept: 'application/x-ndjson' }, signal };
-    const path = `/v1/trail/export?after=${kept.n}`;
+    // The row that was kept is asked for once more: one that is gone, or another now, would not be missed otherwise.
+    const path = `/v1/trail/export?after=${Math.max(0, kept.n - 1)}`;
+    let isKeptSeen = kept.n === 0;
     const response = await this.#context.authorized(path, call, async (answer) => answer);
     try {
       for await (const value of parseNdjson(bodyChunks(response))) {
         const entry = value as TrailEntry;
-        chain.add(entry);
-        yield entry;
+        if (isKeptSeen) {
+          chain.add(entry);
+          yield entry;
+        } else if (entry.n === kept.n && entry.hash === kept.hash) isKeptSeen = true;
+        else throw broken(`row ${kept.n} is not the one that was kept`);
       }
     } catch (error) {
       // A body that breaks off: what was yielded holds, and the rest can be asked for.
       if (error instanceof ShenbaoError || signal?.aborted) throw error;
       throw new ShenbaoError('unreachable', 'the export broke off', { retryable: true, cause: error });
     }
+    if (!isKeptSeen) throw broken(`row ${kept.n} is missing`);
   }
 }
 
