@@ -120,10 +120,10 @@ function factsOf({ filing, filerName, officeName, typeTitle, language }: Receipt
   return html`<div>${definitions([
     [say('id'), html`<strong>${filing.id}</strong>`],
     [say('type'), type],
-    [say('filer'), html`${filerName ?? ''} <code>${filing.filer}</code>`],
-    [say('office'), html`${officeName?.[language] ?? ''} <code>${filing.office}</code>`],
+    [say('filer'), html`<bdi>${filerName ?? ''}</bdi> <code>${filing.filer}</code>`],
+    [say('office'), html`<bdi>${officeName?.[language] ?? ''}</bdi> <code>${filing.office}</code>`],
     [say('period'), period.from === period.to ? period.from : `${period.from} – ${period.to}`],
-    [say('reference'), filing.reference],
+    [say('reference'), filing.reference && html`<bdi>${filing.reference}</bdi>`],
     [say('kind'), (KINDS[filing.kind] ?? t(filing.kind, filing.kind))[language]],
     [say('supersedes'), filing.supersedes],
     [

@@ -190,8 +190,15 @@ export const CALLS: Readonly<Record<string, Call>> = {
   validateFiling: (stage) =>
     stage.gateway.ask('POST', '/v1/validations', { headers: JSON_TYPE, body: JSON.stringify(lodging({ data: {} })) }),
   getFiling: get(({ filingId }) => `/v1/filings/${filingId}`, 'filer'),
-  getReceipt: get(({ filingId }) => `/v1/filings/${filingId}/receipt`, 'filer'),
-  getProof: get(({ filingId }) => `/v1/filings/${filingId}/proof`, 'filer'),
+  getReceipt: async ({ gateway, filingId }) => {
+    const target = `/v1/filings/${filingId}/receipt`;
+    const forms = ['application/json', 'application/jose', 'text/html'];
+    return Promise.all(forms.map((form) => gateway.ask('GET', target, { as: 'filer', headers: { Accept: form } })));
+  },
+  getProof: async ({ gateway, filingId }) => [
+    await gateway.ask('GET', `/v1/filings/${filingId}/proof`, { as: 'filer' }),
+    await gateway.ask('GET', `/v1/filings/${filingId}/proof?cosigned=true`, { as: 'filer' }),
+  ],
   getContent: get(({ filingId }) => `/v1/filings/${filingId}/content`, 'filer'),
   listObligations: get(({ filer }) => `/v1/filers/${filer.id}/obligations?from=2026-01-01&to=2026-12-31`, 'filer'),
   getPrefill: get(({ filer }) => `/v1/filers/${filer.id}/prefill?type=tax.vat.general&period=2026-10`, 'filer'),

@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import type { TransactionSql } from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { endingAt } from '../../src/storage/batches.ts';
+import { readDeliveries } from '../../src/storage/cosignatures.ts';
 import { readEntries, readUrgent } from '../../src/storage/feed.ts';
 import { listFilings, loadFiling } from '../../src/storage/filing-lookup.ts';
 import { findByKeys } from '../../src/storage/filings.ts';
@@ -18,15 +20,16 @@ beforeAll(async () => {
 });
 afterAll(() => database.drop());
 
-/** How often each index of `filing` is scanned by what `work` does. */
-function scans(work: (tx: TransactionSql) => Promise<unknown>): Promise<unknown> {
+const INDEXES = ['filing_key', 'filing_pk', 'filing_urgent'];
+
+/** How often each index, by default of `filing`, is scanned by what `work` does. */
+function scans(work: (tx: TransactionSql) => Promise<unknown>, indexes = INDEXES): Promise<unknown> {
   return database.db.sql.begin(async (tx) => {
     await tx`SET LOCAL plan_cache_mode = force_generic_plan`;
     const count = async (index: string): Promise<number> => {
       const [row] = await tx`SELECT pg_stat_get_xact_numscans(${index}::text::regclass)::int AS n`;
       return row?.n as number;
     };
-    const indexes = ['filing_key', 'filing_pk', 'filing_urgent'];
     const before = await Promise.all(indexes.map(count));
     // What is not there may be said with a broken invariant: how it was looked for is what counts.
     await work(tx).catch((error: Error) => expect(error.message).toContain('no gaps'));
@@ -91,4 +94,22 @@ test('what is compared is read through the primary key', async () => {
   expect(await scans((tx) => readContents(tx, places))).toEqual({ filing_pk: 2 });
   const range = { from: 0, to: 4_096, types: ['tax.vat.general'], limit: 32 };
   expect(await scans((tx) => readComparable(tx, log, range))).toEqual({ filing_pk: 1 });
+});
+
+test('what is delivered is told by walks of primary keys', async () => {
+  const { sql } = database.db;
+  const [lane, office] = [1, 'delivered'];
+  const id = endingAt(10, randomBytes(10));
+  await sql`INSERT INTO consumer (lane, office, name, cursor, leased, acked_at) VALUES (${lane}, ${office}, 'a', 10, 10, now())`;
+  await sql`
+    INSERT INTO batch (lane, office, consumer, id, from_index, to_index, state, attempts, expires_at)
+    VALUES (${lane}, ${office}, 'a', ${id}, 0, 10, 'acknowledged', 1, now())`;
+  const filings = [3, 7, 12].map((index) => ({ lane, office, index }));
+  const indexes = ['consumer_pk', 'batch_pk', 'batch_open', 'cosignature_pk', 'checkpoint_pk'];
+  // One of each for a filing; the one beyond the cursor goes no further than the consumers.
+  expect(await scans((tx) => readDeliveries(tx as never, filings), indexes)).toEqual({
+    consumer_pk: 3,
+    batch_pk: 2,
+    cosignature_pk: 2,
+  });
 });
