@@ -1,6 +1,8 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { type AuditOptions, type AuditSummary, audit } from './audit/audit.ts';
+import type { Finding } from './audit/findings.ts';
 import { operatorIn } from './identity/own-parties.ts';
 import { openSigner, type RecordAct } from './identity/signer.ts';
 import { HeadsFile, headsFileIn } from './log/heads-file.ts';
@@ -9,7 +11,7 @@ import { type Config, readConfig } from './ops/config.ts';
 import { systemClock } from './std/clock.ts';
 import { StartError } from './std/start-error.ts';
 import type { Logger } from './std/telemetry.ts';
-import { type Database, openDatabase } from './storage/db.ts';
+import { connect, type Database, type DatabaseAddress, openDatabase } from './storage/db.ts';
 import { openGatewayDatabase, type ReachedDatabase, reachGatewayDatabase } from './storage/open.ts';
 import { countOtherSessions } from './storage/recovery.ts';
 import { recordAct } from './trail/record.ts';
@@ -26,9 +28,43 @@ export interface MaintainedDatabase extends ReachedDatabase {
 export async function openMaintained(log: Logger): Promise<MaintainedDatabase> {
   const config = readConfig();
   if (config.databaseUrl === undefined && !existsSync(config.dataDir)) throw noData(config.dataDir);
-  const { address, stop } = await reachGatewayDatabase({ ...config, databaseUrl: config.databaseUrl }, log);
-  return { config, address, stop };
+  return { config, ...(await reachGatewayDatabase({ ...config, databaseUrl: config.databaseUrl }, log)) };
 }
+
+export type DatabaseAuditOptions = Omit<AuditOptions, 'address' | 'clock'>;
+export type DatabaseAuditSummary = AuditSummary;
+export type DatabaseFinding = Finding;
+
+/**
+ * Audits the database of the gateway of the same environment variables. Reads only. When the embedded server had to be
+ * started for it, it is stopped afterwards; one that a gateway has begun to use meanwhile stays until that has let go of it.
+ */
+export async function auditDatabase(log: Logger, options: DatabaseAuditOptions): Promise<AuditSummary> {
+  const { address, isOwned, stop } = await openMaintained(log);
+  try {
+    return await audit({ ...options, address, clock: systemClock });
+  } finally {
+    if (isOwned) await untilUnused(address, log, options.signal);
+    await stop();
+  }
+}
+
+/** A gateway that was started meanwhile has attached itself to the server of this process. */
+async function untilUnused(address: DatabaseAddress, log: Logger, signal: AbortSignal | undefined): Promise<void> {
+  const sql = connect(address, { max: 1, statementTimeoutMs: 10_000 });
+  try {
+    let isTold = false;
+    while (signal?.aborted !== true && (await countOtherSessions(sql)) > 0) {
+      if (!isTold) log.warn({}, 'a gateway uses the database that this command has started: waiting for it to stop');
+      isTold = true;
+      await sleep(USED_MS);
+    }
+  } finally {
+    await sql.end({ timeout: 5 });
+  }
+}
+
+const USED_MS = 200;
 
 /** A log of which the database lacks what was signed. */
 export interface LostEntries {

@@ -28,6 +28,8 @@ export interface RangeResult {
   /** Times of the first and the last filing that their ticks attest; undefined when there is none. */
   readonly firstTime: number | undefined;
   readonly lastTime: number | undefined;
+  /** Index of that last one. */
+  readonly lastTimed: number;
   /** The leaf of the last filing: by it the next audit knows its own data again. */
   readonly lastLeaf: Uint8Array;
 }
@@ -78,8 +80,8 @@ export async function auditRange(ctx: RangeContext, task: RangeTask): Promise<Ra
   for (; next < to; next++) lower.pushMissing();
   ctx.onRows(untold);
   await checkChains({ tx: ctx.tx, office, lanes: ctx.lanes, report: ctx.report }, links);
-  const { first: firstTime, last: lastTime } = times;
-  return { rows: count, ...lower.result(), firstTime, lastTime, lastLeaf: Uint8Array.from(rows.leaf) };
+  const { first: firstTime, last: lastTime, lastIndex: lastTimed } = times;
+  return { rows: count, ...lower.result(), firstTime, lastTime, lastTimed, lastLeaf: Uint8Array.from(rows.leaf) };
 }
 
 function reportMissing(report: Report, office: string, from: number, to: number): void {
@@ -100,6 +102,7 @@ function reportMissing(report: Report, office: string, from: number, to: number)
 class Times {
   first: number | undefined;
   last: number | undefined;
+  lastIndex = -1;
   readonly #report: Report;
   readonly #office: string;
 
@@ -112,6 +115,7 @@ class Times {
     if (this.last !== undefined && time < this.last) reportOrder(this.#report, this.#office, index);
     this.first ??= time;
     this.last = time;
+    this.lastIndex = index;
   }
 }
 

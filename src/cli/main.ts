@@ -7,6 +7,7 @@ import { systemClock } from '../std/clock.ts';
 import { StartError } from '../std/start-error.ts';
 import type { Language, Text } from '../std/text.ts';
 import type { Command, CommandOption, OptionValues } from './command.ts';
+import { audit } from './commands/audit.ts';
 import { fileZero } from './commands/file-zero.ts';
 import { importParties } from './commands/import.ts';
 import { keygen } from './commands/keygen.ts';
@@ -43,6 +44,7 @@ const COMMANDS: readonly Command[] = [
   importParties,
   reload,
   recover,
+  audit,
   trail,
 ];
 

@@ -43,6 +43,23 @@ export async function exportSnapshot(tx: TransactionSql): Promise<string> {
   return rows[0]?.name ?? '';
 }
 
+/**
+ * How the planner is to read. `ranges`: along the primary key, with each row's tick looked up, so that nothing has to be
+ * sorted and the first row comes at once; `scans`: as it likes.
+ */
+export async function planFor(tx: TransactionSql, what: 'ranges' | 'scans'): Promise<void> {
+  const value = what === 'ranges' ? 'off' : 'on';
+  const names = ['enable_hashjoin', 'enable_mergejoin', 'enable_seqscan', 'enable_bitmapscan', 'enable_sort'];
+  await tx.unsafe(names.map((name) => `SET LOCAL ${name} = ${value}`).join('; '));
+}
+
+/** The leaf that stands at an index; undefined when there is no filing. */
+export async function readLeafAt(tx: TransactionSql, key: LogKey, index: number): Promise<Buffer | undefined> {
+  const rows = await tx<{ leaf: Buffer }[]>`
+    SELECT leaf FROM filing WHERE lane = ${key.lane} AND office = ${key.office} AND idx = ${index}`;
+  return rows[0]?.leaf;
+}
+
 /** Tables that an audit reads; all are there once a gateway of this version has started on the database. */
 const TABLES = ['meta', 'filing', 'trail', 'national_entry', 'recovery', 'cosignature'];
 
@@ -67,6 +84,8 @@ export interface LogFacts extends LogKey {
   readonly first: number;
   readonly last: number;
   readonly isOffice: boolean;
+  /** Size of the newest checkpoint; 0: there is none. */
+  readonly newest: number;
 }
 
 /** Every place that has a head or a filing, in the order of the offices' codes. */
@@ -81,15 +100,20 @@ export async function readLogFacts(tx: TransactionSql): Promise<LogFacts[]> {
       first: number | null;
       last: number | null;
       is_office: boolean;
+      newest: number | null;
     }[]
   >`
-    SELECT lane, office, h.size, h.received_at, f.count, f.first, f.last,
-      EXISTS (SELECT 1 FROM office o WHERE o.code = office AND o.lane = lane) AS is_office
-    FROM office_head h
-    FULL JOIN (
-      SELECT lane, office, count(*) AS count, min(idx) AS first, max(idx) AS last FROM filing GROUP BY lane, office
-    ) f USING (lane, office)
-    ORDER BY office COLLATE "C", lane`;
+    SELECT l.*,
+      EXISTS (SELECT 1 FROM office o WHERE o.code = l.office AND o.lane = l.lane) AS is_office,
+      (SELECT max(c.size) FROM checkpoint c WHERE c.lane = l.lane AND c.office = l.office) AS newest
+    FROM (
+      SELECT lane, office, h.size, h.received_at, f.count, f.first, f.last
+      FROM office_head h
+      FULL JOIN (
+        SELECT lane, office, count(*) AS count, min(idx) AS first, max(idx) AS last FROM filing GROUP BY lane, office
+      ) f USING (lane, office)
+    ) l
+    ORDER BY l.office COLLATE "C", l.lane`;
   return rows.map((row) => ({
     lane: row.lane,
     office: row.office,
@@ -99,6 +123,7 @@ export async function readLogFacts(tx: TransactionSql): Promise<LogFacts[]> {
     first: row.first ?? 0,
     last: row.last ?? -1,
     isOffice: row.is_office,
+    newest: row.newest ?? 0,
   }));
 }
 
@@ -177,13 +202,4 @@ export async function readUnevenTicks(
       ON f.tick_lane = t.lane AND f.tick = t.id
     WHERE octet_length(t.leaves) / 32 IS DISTINCT FROM coalesce(f.filings, 0)
     LIMIT ${limit}`;
-}
-
-/** Ids that no filing of the lane refers to. */
-export async function readUnusedManifests(tx: TransactionSql, limit: number): Promise<{ lane: number; id: string }[]> {
-  return await tx<{ lane: number; id: string }[]>`
-    SELECT m.lane, m.id FROM manifest m
-    LEFT JOIN (SELECT DISTINCT lane, manifest FROM filing WHERE manifest IS NOT NULL) f
-      ON f.lane = m.lane AND f.manifest = m.id
-    WHERE f.manifest IS NULL LIMIT ${limit}`;
 }

@@ -50,6 +50,8 @@ export async function openGatewayDatabase(options: GatewayDatabaseOptions, log: 
 /** A database as it is: nothing in it is brought up to date, and nothing of it is asked for. */
 export interface ReachedDatabase {
   readonly address: DatabaseAddress;
+  /** This process has started the server: it ends with it, whoever else has come to use it. */
+  readonly isOwned: boolean;
   /** Stops the embedded server if this process owns it. */
   stop(): Promise<void>;
 }
@@ -70,11 +72,11 @@ async function startOwn(
   const server = await startEmbedded({ dataDir: path.join(options.dataDir, 'postgres'), settings, log });
   log.info({ port: server.port, dataDir: server.dataDir, attached: server.attached }, 'embedded PostgreSQL is ready');
   const address = { url: server.url, ...(server.socketDir === undefined ? {} : { socketDir: server.socketDir }) };
-  return { address, stop: () => server.stop() };
+  return { address, isOwned: !server.attached, stop: () => server.stop() };
 }
 
 async function reachOther(url: string): Promise<ReachedDatabase> {
   const address = { url };
   await reachDatabase(address);
-  return { address, stop: async () => {} };
+  return { address, isOwned: false, stop: async () => {} };
 }
