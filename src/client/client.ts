@@ -366,6 +366,7 @@ function uniform(): number {
 export type * from './content.ts';
 export { verifyContent } from './content.ts';
 export { type Cosigner, canCosign, cosigner } from './cosign.ts';
+export type { Coverage } from './coverage.ts';
 export { type EntriesReport, verifyEntries, verifyNationalEntries } from './entries.ts';
 export { type Problem, ShenbaoError } from './errors.ts';
 export type { Extension } from './extension.ts';

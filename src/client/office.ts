@@ -1,3 +1,4 @@
+import { type Coverage, coverCheckpoint } from './coverage.ts';
 import { ShenbaoError } from './errors.ts';
 import { type ConsistencyAnswer, type Extension, extendCheckpoint } from './extension.ts';
 import { bodyChunks, parseNdjson } from './ndjson.ts';
@@ -40,6 +41,23 @@ export class OfficeLog {
       newest: () => this.checkpoint(signal),
       consistency: (from) =>
         this.#context.authorized(`${this.#path}/consistency?from=${from}`, { signal }, asJson<ConsistencyAnswer>),
+    });
+  }
+
+  /**
+   * Proves that the national log covers `kept`, a checkpoint of this log: its own head stands there, or a later one that goes
+   * on from it. Throws `not-found` until the next round, a minute later at most, and `verification-failed`.
+   */
+  covered(kept: string, signal?: AbortSignal): Promise<Coverage> {
+    return coverCheckpoint(this.#context, this.office, kept, {
+      proof: (size) => {
+        const path = `/v1/national/proofs/${encodeURIComponent(this.office)}?size=${size}`;
+        return this.#context.transport.request(path, { signal }, asText);
+      },
+      consistency: (from, to) => {
+        const path = `${this.#path}/consistency?from=${from}&to=${to}`;
+        return this.#context.authorized(path, { signal }, asJson<ConsistencyAnswer>);
+      },
     });
   }
 

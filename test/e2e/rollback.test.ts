@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Jwk, ShenbaoClient } from '../../src/client/client.ts';
 import { type Run, start } from '../cli/support.ts';
 import { type VerifiedHead, verifyCheckpointNote } from '../log/note-verifier.ts';
 import { MTH, verifiesConsistency } from '../log/rfc-merkle.ts';
@@ -39,6 +40,8 @@ async function file(payload: Payload): Promise<string> {
 function open(note: string, log: string): VerifiedHead {
   return verifyCheckpointNote(Buffer.from(note), `${new URL(gateway.url).host}/${log}`, publicKey);
 }
+
+const officeKey = (): Jwk => JSON.parse(readFileSync(path.join(gateway.dataDir, 'demo/office-psb.jwk'), 'utf8')) as Jwk;
 
 const OFFICE_LOG = `offices/${OFFICE.psb}`;
 const checkpoint = async (): Promise<string> =>
@@ -156,6 +159,18 @@ test(
     const entries = lines.map((each) => JSON.parse(each) as { kind: string; office: string; text: string });
     const { size, root } = open(national, 'national');
     expect(root).toEqual(MTH(entries.slice(0, Number(size)).map(({ text }) => Buffer.from(text))));
+    const log = new ShenbaoClient({ gateway: gateway.url, key: officeKey() }).office(OFFICE.psb);
+    const covered = await log.covered(kept.office3);
+    expect(covered.checkpoint).toBe(national);
+    expect(entries[covered.index]).toMatchObject({ kind: 'office', office: OFFICE.psb });
+    expect((await log.covered(grown)).head).toEqual({ size: 5, root: head.root.toString('base64url') });
+    await expect(log.covered(kept.office7)).rejects.toMatchObject({ code: 'not-found' });
+    const lostToOffice = {
+      code: 'verification-failed',
+      message: expect.stringContaining('7 entries that had been signed the first 3'),
+    };
+    await expect(log.extend(kept.office7)).rejects.toMatchObject(lostToOffice);
+    expect((await log.extend(kept.office3)).checkpoint).toBe(grown);
     const told = entries.filter(({ kind }) => kind === 'recovery');
     const office = told.find((each) => each.office === OFFICE.psb);
     const [root3, root7] = [kept.office3, kept.office7].map((note) => note.split('\n')[2]);
@@ -188,11 +203,18 @@ test(
     copyFileSync(`${headsFile()}.before`, headsFile());
     await gateway.start();
     expect((await checkpoint()).split('\n')[1]).toBe('5');
+    for (const payload of [...lost.slice(2), lodging()]) await file(payload);
+    const log = new ShenbaoClient({ gateway: gateway.url, key: officeKey() }).office(OFFICE.psb);
+    // As large as what was lost, and other entries.
+    await expect(log.extend(kept.office7)).rejects.toMatchObject({
+      code: 'verification-failed',
+      message: expect.stringContaining('the first 3 were kept'),
+    });
     await gateway.stop();
-    expect(readFileSync(headsFile(), 'utf8')).toMatch(new RegExp(`^${OFFICE.psb} 3 `, 'm'));
-    const beyond = readFileSync(`${headsFile()}.before`, 'utf8').replaceAll(`${OFFICE.psb} 7 `, `${OFFICE.psb} 8 `);
+    expect(readFileSync(headsFile(), 'utf8')).toMatch(new RegExp(`^${OFFICE.psb} 8 `, 'm'));
+    const beyond = readFileSync(`${headsFile()}.before`, 'utf8').replaceAll(`${OFFICE.psb} 7 `, `${OFFICE.psb} 9 `);
     writeFileSync(headsFile(), beyond);
-    expect(await refusal()).toContain(`office ${OFFICE.psb}: 8 entries were signed, the database has 5`);
+    expect(await refusal()).toContain(`office ${OFFICE.psb}: 9 entries were signed, the database has 8`);
     writeFileSync(headsFile(), own);
     await gateway.start();
   },
