@@ -36,6 +36,8 @@ export function parseNationalEntry(text: string, origin: string): NationalEntry 
   const base = origin.slice(0, -NATIONAL.length);
   const lines = text.slice(0, -1).split('\n');
   if (lines[0] === `${base}/trail`) return parseTrail(lines);
+  // The national log can be recovered as any other.
+  if (lines[0] === origin && lines[1] === 'recovered') return parseRecovery(lines);
   const office = lines[0]?.startsWith(`${base}/offices/`) ? lines[0].slice(`${base}/offices/`.length) : '';
   if (office === '' || office.includes('/')) return undefined;
   if (lines[1] === 'recovered') return parseRecovery(lines);

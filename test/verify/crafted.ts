@@ -148,6 +148,7 @@ function nationalTexts(bench: Bench): string[] {
     trailText(base, 0, Buffer.alloc(32)),
     recoveryText(origin, bench.tree(64), LOST, '2026-11-22T19:55:03.723Z'),
     textOf(bench.checkpoint(100, recoveredLine(64, LOST))),
+    recoveryText(`${base}/national`, bench.tree(1), LOST, '2026-11-22T19:55:03Z'),
     trailText(base, 812, hash(Buffer.from('trail'))),
   ];
 }
@@ -252,7 +253,8 @@ function falseEntries(bench: Bench): (readonly [string, Case])[] {
     headText(origin, 1, LOST.root, 'recovered 1'),
     recoveryText(origin, LOST, LOST, 'yesterday'),
     `${recoveryText(origin, LOST, LOST, at)}more\n`,
-    recoveryText(`${base}/national`, LOST, LOST, at),
+    recoveryText(`${base}/nations`, LOST, LOST, at),
+    headText(national, 1, LOST.root),
     trailText(base, -1, LOST.root),
     `${trailText(base, 1, LOST.root)}more\n`,
     trailText(base, 1, LOST.root).slice(0, -1),

@@ -697,7 +697,7 @@ def national_entry(text, origin):
         return ("trail", "") if good else None
     prefix = f"{base}/offices/"
     office = lines[0][len(prefix):] if lines[0].startswith(prefix) else ""
-    if office == "" or "/" in office:
+    if (office == "" or "/" in office) and lines[:2] != [origin, "recovered"]:
         return None
     if lines[1:2] == ["recovered"]:
         instant = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?Z"
