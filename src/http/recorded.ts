@@ -58,10 +58,10 @@ async function read(compiled: CompiledRoute, call: RequestCall, entry: Entry): P
 }
 
 async function act(compiled: CompiledRoute, call: RequestCall, entry: Entry): Promise<Response> {
-  if (compiled.route.access !== 'public') await entry.begin(callerOf(call), entry.target());
   call.onBegin = (actor, target) => entry.begin(actor, target);
   let response: Response;
   try {
+    if (compiled.route.access !== 'public') await entry.begin(callerOf(call), entry.target());
     response = await compiled.route.handle(call);
   } catch (error) {
     // Whatever went wrong is the answer, also when the database that failed cannot take this row either.
@@ -99,6 +99,8 @@ class Entry {
     this.#target = target;
     await this.add('begun');
     this.hasBegun = true;
+    // Answered while the row was waited for: whoever was told that nothing was done must be right.
+    if (this.#call.resolve === undefined) throw new GatewayError('unavailable');
   }
 
   /** Throws when the row cannot be written. */

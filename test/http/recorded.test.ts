@@ -7,6 +7,7 @@ import { streamedBody } from '../../src/http/streamed.ts';
 import { systemClock } from '../../src/std/clock.ts';
 import { GatewayError } from '../../src/std/errors.ts';
 import type { TrailEvent } from '../../src/trail/chain.ts';
+import { HandClock } from '../support/identity.ts';
 import { until } from '../support/until.ts';
 import { testApp, testServer } from './support.ts';
 
@@ -296,4 +297,37 @@ test('what is not recorded makes no rows and needs no trail', async () => {
     status: 200,
     body: 'open',
   });
+});
+
+test('an act whose row comes after its sender was sent away is not done any more', async () => {
+  const clock = new HandClock();
+  const story = new Story();
+  let isDone = false;
+  const made = appOf(
+    {
+      method: 'PUT',
+      recorded: 'administration',
+      handle: async () => {
+        isDone = true;
+        return new Response('ok');
+      },
+    },
+    story,
+  );
+  let open = (): void => {};
+  const record = async (event: TrailEvent): Promise<void> => {
+    if (event.result === 'begun')
+      await new Promise<void>((resolve) => {
+        open = resolve;
+      });
+    await story.record(event);
+  };
+  const { app } = testApp([made.made], { ...made.options, record, clock });
+  const answer = app.request('/things/x', { method: 'PUT', headers: { Authorization: 'Bearer operator' } });
+  clock.pass(10_000);
+  expect((await answer).status).toBe(503);
+  open();
+  await until('both rows stand', () => story.events.length === 2);
+  expect(story.events.map((each) => each.split(' ')[4])).toEqual(['begun', '503']);
+  expect(isDone).toBe(false);
 });
