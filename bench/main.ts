@@ -4,12 +4,13 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { Progress } from '../src/cli/progress.ts';
 import { painter } from '../src/cli/text.ts';
+import { audit } from './audit-command.ts';
 import { type BenchCommand, type BenchReport, type OnProgress, UsageError } from './command.ts';
 import { peers } from './peers-command.ts';
 import { single } from './single-command.ts';
 import { validate } from './validate-command.ts';
 
-const COMMANDS: Readonly<Record<string, BenchCommand>> = { single, peers, validate };
+const COMMANDS: Readonly<Record<string, BenchCommand>> = { single, peers, validate, audit };
 
 const COMMON = {
   json: { type: 'string' },
