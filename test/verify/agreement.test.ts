@@ -81,6 +81,26 @@ function examples(): Case[] {
     { kind: 'checkpoint', jwks, origin, note: base64(text('checkpoint')) },
     { kind: 'proof', jwks, origin, index, leaf: entry.leaf, proof: base64(text('proof')) },
     { kind: 'consistency', ...json<Growth>('consistency') },
+    ...madeExamples(text, json, jwks),
+  ];
+}
+
+function madeExamples(text: (name: string) => string, json: <T>(name: string) => T, jwks: Jwks): Case[] {
+  const [made, cosigners, filers] = ['example-jwks', 'office-keys', 'mandate-keys'].map((name) => json<Jwks>(name)) as [
+    Jwks,
+    Jwks,
+    Jwks,
+  ];
+  const [office, origin] = ['gateway.example/offices/53501000000', 'gateway.example/national'];
+  const leaf = json<{ leaf: string }>('entry').leaf;
+  const national = { kind: 'national', jwks: made, origin } as const;
+  return [
+    { kind: 'checkpoint', jwks, origin: office, note: base64(text('cosigned')), cosigners },
+    { kind: 'checkpoint', jwks: made, origin: office, note: base64(text('recovered')) },
+    { kind: 'proof', jwks, origin: office, index: 5, leaf, proof: base64(text('extra-proof')) },
+    { ...national, office, proof: base64(text('national-proof')) },
+    { ...national, office, proof: base64(text('recovery-proof')) },
+    { kind: 'content', jwks: filers, content: base64(text('mandate').trimEnd()) },
   ];
 }
 

@@ -525,7 +525,7 @@ def verify_content(case):
         check_jws(jws, case["jwks"])
 
 
-# Sections 6 to 8: checkpoints, cosignatures, proofs
+# Section 6: checkpoints, cosignatures, proofs
 
 ED25519_NOTE, COSIGNATURE_V1 = b"\1", b"\4"
 
@@ -679,7 +679,7 @@ def verify_proof(case):
     need(leaf is not None and included(leaf, index, size, path, root), "inclusion")
 
 
-# Section 9: the national log
+# Section 7: the national log
 
 
 def is_tree(line):
