@@ -1,6 +1,6 @@
 // What `npm test` runs: types, lint, unused code, schemas, then all tests. Every step runs whatever the others say; the
 // last line counts tests, and counts each other step that failed as one failure more. Arguments go to vitest.
-import { spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import fs from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -40,8 +40,35 @@ function checks() {
   return list;
 }
 
+const DRAIN_MS = 5_000;
+
+/** The same, with what it prints kept in a file too. */
+async function runKept(name, args, file) {
+  console.log(`\n— ${name}`);
+  const kept = fs.createWriteStream(file);
+  // Through a pipe, vitest would leave the colours out.
+  const colours = process.stdout.isTTY ? { FORCE_COLOR: '1' } : {};
+  const env = { ...process.env, ...colours, TEST_OUTPUT_DIR: path.dirname(file) };
+  const child = spawn(process.execPath, args, { cwd: root, env, stdio: ['inherit', 'pipe', 'pipe'] });
+  for (const [stream, shown] of [
+    [child.stdout, process.stdout],
+    [child.stderr, process.stderr],
+  ])
+    stream.on('data', (chunk) => {
+      shown.write(chunk);
+      kept.write(chunk);
+    });
+  const closed = new Promise((resolve) => child.once('close', resolve));
+  const [status, signal] = await new Promise((resolve) => child.once('exit', (...ended) => resolve(ended)));
+  // What was started and never ended would hold the pipe open for ever.
+  await Promise.race([closed, new Promise((resolve) => setTimeout(resolve, DRAIN_MS).unref())]);
+  await new Promise((resolve) => kept.end(resolve));
+  if (status !== 0) console.error(`${name}: ${signal ?? `exit code ${status}`}`);
+  return status === 0;
+}
+
 /** Runs all tests. What vitest's report does not show as a failed test, but its exit code does, is a failure too. */
-function runTests() {
+async function runTests() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'shenbao-report-'));
   const report = path.join(folder, 'report.json');
   try {
@@ -53,7 +80,12 @@ function runTests() {
       '--reporter=default',
       '--reporter=json',
     ];
-    const succeeded = run('tests', [...args, `--outputFile.json=${report}`, ...process.argv.slice(2)]);
+    const all = [...args, `--outputFile.json=${report}`, ...process.argv.slice(2)];
+    const succeeded = await runKept('tests', all, path.join(folder, 'vitest.out'));
+    // A test that fails shows values; it has failed already.
+    if (!succeeded) fs.rmSync(path.join(folder, 'vitest.out'));
+    const scan = ['--import', 'tsx', inRoot('test', 'support', 'output-scan-program.ts'), folder];
+    if (!run('values in output', scan)) failedChecks.push('values in output');
     const found = fs.existsSync(report) ? JSON.parse(fs.readFileSync(report, 'utf8')) : undefined;
     tellFailures(found);
     return count(found, succeeded);
@@ -92,7 +124,7 @@ function count(report, succeeded) {
 const failedChecks = checks()
   .filter(([, check]) => !check())
   .map(([name]) => name);
-const { passed, failed, skipped } = runTests();
+const { passed, failed, skipped } = await runTests();
 if (failedChecks.length > 0) console.error(`\nfailed: ${failedChecks.join(', ')}`);
 const total = failed + failedChecks.length;
 console.log(`\n${passed} passed, ${total} failed${skipped > 0 ? `, ${skipped} skipped` : ''}`);

@@ -5,12 +5,20 @@ import os from 'node:os';
 import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
+import { keepOutput } from '../support/output.ts';
 
 export const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const MAIN = path.join(ROOT, 'dist', 'cli', 'main.js');
 
 /** Only what the command line needs: nothing of the machine's may decide a test. */
 const ENVIRONMENT = { PATH: process.env.PATH ?? '', HOME: process.env.HOME ?? os.tmpdir(), LANG: 'C' };
+
+/** Commands that are there to show their user the user's own data, on the user's own screen: why each does. */
+const SHOWS_ITS_USER: ReadonlyMap<string, string> = new Map([
+  ['status', 'finds filings by their references, which tell them apart'],
+  ['verify', 'shows the content that was verified'],
+  ['prefill', 'prints the payload to be filled in'],
+]);
 
 export interface Run {
   readonly code: number | null;
@@ -31,6 +39,7 @@ export function start(
 ): Started {
   if (!existsSync(MAIN)) throw new Error('dist/cli/main.js is missing: npm run build');
   const child = spawn(process.execPath, [MAIN, ...args], { cwd, env: { ...ENVIRONMENT, ...environment } });
+  if (!SHOWS_ITS_USER.has(args[0] ?? '')) keepOutput('cli', child.stdout, child.stderr);
   let stdout = '';
   let stderr = '';
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

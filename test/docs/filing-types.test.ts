@@ -3,6 +3,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { freePort } from '../support/gateway.ts';
+import { keepOutput } from '../support/output.ts';
 import { PackageCopy } from '../support/package-copy.ts';
 
 const PATIENCE_MS = 240_000;
@@ -55,6 +56,7 @@ async function start(command: string): Promise<void> {
   // In place of the shell, so that it is the process that the test stops.
   const child = spawn('bash', ['-c', `exec ${command}`], { cwd: copy.folder, env: environment, stdio: 'pipe' });
   gateway = child;
+  keepOutput('gateway', child.stdout, child.stderr);
   let output = '';
   for (const stream of [child.stdout, child.stderr])
     stream.setEncoding('utf8').on('data', (text: string) => {

@@ -10,6 +10,7 @@ import {
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { shanghaiDate, systemClock } from '../../src/std/clock.ts';
+import { keepSubmitted } from './output.ts';
 
 export type Payload = Record<string, unknown>;
 
@@ -44,6 +45,7 @@ export class SigningParty {
 
   /** A compact JWS over a header of the caller's own wording. */
   signed(payload: string | Uint8Array, header: string): string {
+    keepSubmitted(payload);
     const input = `${Buffer.from(header).toString('base64url')}.${Buffer.from(payload).toString('base64url')}`;
     return `${input}.${rawSignature(this.alg, this.privateKey, Buffer.from(input)).toString('base64url')}`;
   }

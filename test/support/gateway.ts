@@ -10,6 +10,7 @@ import { connect } from '../../src/storage/db.ts';
 import { startEmbedded } from '../../src/storage/embedded.ts';
 import { readParty, type SigningParty } from './filer.ts';
 import { silentLogger } from './logger.ts';
+import { keepOutput, keepText } from './output.ts';
 import { type Answer, type AskOptions, ask, Connections } from './wire.ts';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -98,6 +99,7 @@ export class Gateway {
       },
     });
     this.#process = child;
+    keepOutput('gateway', child.stdout, child.stderr);
     for (const stream of [child.stdout, child.stderr])
       stream?.setEncoding('utf8').on('data', (text: string) => {
         this.output += text;
@@ -209,8 +211,16 @@ export class Gateway {
     return existsSync(file) ? Number(readFileSync(file, 'utf8').split('\n')[0]) : 0;
   }
 
+  /** What it has counted, for the search of all output; one that does not answer has been asked by its own test. */
+  async #keepMetrics(): Promise<void> {
+    if (this.hasEnded()) return;
+    const answer = await fetch(`${this.url}/metrics`, { signal: AbortSignal.timeout(2_000) }).catch(() => undefined);
+    keepText('metrics', (await answer?.text().catch(() => '')) ?? '');
+  }
+
   /** Ends it and removes all that it kept. */
   async remove(): Promise<void> {
+    await this.#keepMetrics();
     await this.stop();
     rmSync(this.dataDir, { recursive: true, force: true });
   }

@@ -1,5 +1,6 @@
 import http, { type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
+import { keepSubmitted, keepText } from './output.ts';
 
 /** An HTTP answer, read whole. */
 export interface Answer {
@@ -34,6 +35,8 @@ export class Connections {
 
 function answerOf(status: number, headers: IncomingHttpHeaders, bytes: Buffer): Answer {
   const text = bytes.toString();
+  // A refusal must not repeat what it refuses.
+  if (status >= 400) keepText('refusals', `${text}\n`);
   return { status, headers, bytes, text, json: () => JSON.parse(text) };
 }
 
@@ -42,6 +45,7 @@ function heard(): void {}
 /** One request over node:http, which adds no header of its own but Host, Connection and Content-Length. */
 export function ask(connections: Connections, method: string, url: string, options: AskOptions = {}): Promise<Answer> {
   const { headers = {}, body, agent = connections.agent, timeoutMs = 30_000 } = options;
+  if (body !== undefined) keepSubmitted(body);
   return new Promise((resolve, reject) => {
     const length = body === undefined ? {} : { 'Content-Length': String(Buffer.byteLength(body)) };
     const request = http.request(url, { method, agent, headers: { ...length, ...headers } }, (response) => {
