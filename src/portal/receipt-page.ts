@@ -50,6 +50,8 @@ const WORDS = {
   save: t('保存回执', 'Save the receipt'),
   proof: t('送达证明（tlog-proof）', 'Proof of delivery (tlog-proof)'),
   saveProof: t('保存送达证明', 'Save the proof of delivery'),
+  officeKey: t('机关公钥（JWK）', "The office's public key (JWK)"),
+  saveKey: t('保存机关公钥', "Save the office's public key"),
 } satisfies Record<string, Text>;
 
 const STATUSES: Readonly<Record<string, Text>> = {
@@ -69,9 +71,8 @@ type Say = (word: keyof typeof WORDS) => string;
 
 /** One sheet of paper that can be read, scanned, saved and verified. Needs no script, and nothing else from anywhere. */
 export function receiptPage(facts: ReceiptPageFacts): string {
-  const { filing, language, proof } = facts;
+  const { filing, language } = facts;
   const say: Say = (word) => WORDS[word][language];
-  const receipt = JSON.stringify(filing.receipt);
   const built = html`<!doctype html>
 <html lang="${language === 'zh' ? 'zh-CN' : 'en'}">
 <head>
@@ -95,8 +96,7 @@ ${deliveryOf(facts, say)}
 <ol class="small">${stepsOf(facts).map((step) => html`<li>${step[language]}</li>`)}</ol>
 </section>
 <div class="screen">
-${embedded({ id: 'receipt', title: say('receipt'), save: say('save') }, receipt, `receipt-${filing.id}.json`, 'application/json')}
-${proof === undefined ? NOTHING : embedded({ id: 'proof', title: say('proof'), save: say('saveProof') }, proof, `proof-${filing.id}.txt`, 'text/plain')}
+${filesOf(facts, say).map(embedded)}
 </div>
 </main>
 </body>
@@ -195,20 +195,39 @@ function stepsOf({ filing, proof }: ReceiptPageFacts): readonly Text[] {
   return [
     ...steps,
     t(
-      '送达：保存的送达证明含本份在机关日志中的路径，以及网关与机关双方签名的检查点。机关公钥应向机关本身核实；密钥编号是它的 RFC 7638 指纹。',
-      "Delivery: the proof of delivery holds this filing's path in the office's log and the checkpoint with both signatures. Have the public key confirmed by the office itself: its key above is the RFC 7638 thumbprint.",
+      `送达：shenbao verify receipt-${id}.json proof-${id}.txt --jwks jwks.json --keys office-key.json。送达证明含本份在机关日志中的路径，以及网关与机关双方签名的检查点。密钥应向机关本身核实：上面的编号是公钥的 RFC 7638 指纹。`,
+      `Delivery: shenbao verify receipt-${id}.json proof-${id}.txt --jwks jwks.json --keys office-key.json. The proof of delivery holds this filing's path in the office's log and the checkpoint with both signatures. Have the office itself confirm the key: its number above is the RFC 7638 thumbprint of the public key.`,
     ),
   ];
 }
 
-interface EmbeddedWords {
+interface EmbeddedFile {
   readonly id: string;
   readonly title: string;
   readonly save: string;
+  readonly name: string;
+  readonly mediaType: string;
+  readonly text: string;
+}
+
+/** What a verifier needs, but for the gateway's public keys, which have to come from elsewhere. */
+function filesOf({ filing, proof, cosigner }: ReceiptPageFacts, say: Say): readonly EmbeddedFile[] {
+  const { id, receipt, delivery } = filing;
+  const json = { mediaType: 'application/json' };
+  const text = JSON.stringify(receipt);
+  const file = { id: 'receipt', title: say('receipt'), save: say('save'), name: `receipt-${id}.json`, ...json, text };
+  if (proof === undefined) return [file];
+  const words = { title: say('proof'), save: say('saveProof') };
+  const evidence = { id: 'proof', ...words, name: `proof-${id}.txt`, mediaType: 'text/plain', text: proof };
+  if (cosigner === undefined) return [file, evidence];
+  const x = cosigner.toString('base64url');
+  const jwk = { kty: 'OKP', crv: 'Ed25519', x, kid: delivery?.cosignature?.kid, alg: 'EdDSA' };
+  const keyWords = { title: say('officeKey'), save: say('saveKey'), name: 'office-key.json' };
+  return [file, evidence, { id: 'key', ...keyWords, ...json, text: JSON.stringify(jwk) }];
 }
 
 /** A file in the page: to look at, and to save just as it is. */
-function embedded({ id, title, save }: EmbeddedWords, text: string, name: string, mediaType: string) {
+function embedded({ id, title, save, name, mediaType, text }: EmbeddedFile) {
   const address = `data:${mediaType};base64,${Buffer.from(text).toString('base64')}`;
   return html`<details><summary>${title}</summary><p><a href="${address}" download="${name}">${save}</a></p><pre id="${id}">${text}</pre></details>`;
 }

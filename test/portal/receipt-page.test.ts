@@ -126,12 +126,14 @@ describe('the page', () => {
   test('holds the receipt and the proof byte for byte, to look at and to save', () => {
     const receipt = JSON.stringify(filing().receipt);
     const proof = 'c2sp.org/tlog-proof@v1\nindex 42\n\n<&">\n';
-    const page = pageOf({ filing: filing({ delivery: cosigned }), proof });
+    const page = pageOf({ filing: filing({ delivery: cosigned }), proof, cosigner: Buffer.alloc(32, 1) });
+    const jwk = `{"kty":"OKP","crv":"Ed25519","x":"${'AQEB'.repeat(10)}AQE","kid":"thumbprint-of-the-key","alg":"EdDSA"}`;
     expect([textOf(page, 'receipt'), textOf(page, 'proof')]).toEqual([receipt, proof]);
     const saved = [...page.matchAll(/href="data:([a-z/]+);base64,([^"]+)" download="([^"]+)"/g)];
     expect(saved.map(([, type, bytes, name]) => [type, Buffer.from(bytes ?? '', 'base64').toString(), name])).toEqual([
       ['application/json', receipt, 'receipt-13501000000.42.json'],
       ['text/plain', proof, 'proof-13501000000.42.txt'],
+      ['application/json', jwk, 'office-key.json'],
     ]);
     expect(pageOf()).not.toContain('id="proof"');
   });
