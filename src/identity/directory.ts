@@ -90,6 +90,10 @@ export class DatabaseDirectory implements Directory {
     return this.#feed.stop();
   }
 
+  heard(): number {
+    return this.#feed.heard;
+  }
+
   /** Without waiting; undefined: ask {@link key}. */
   peekKey(kid: string): SigningKey | undefined {
     return this.#keys.peek(kid);

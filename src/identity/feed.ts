@@ -43,6 +43,11 @@ export class ChangeFeed {
     this.#options = options;
   }
 
+  /** The newest change that has been told; 0 before the first poll. */
+  get heard(): number {
+    return this.#last;
+  }
+
   /** False: nothing that was cached may be used. */
   isFresh(): boolean {
     return this.#polledAt !== undefined && this.#options.clock.monotonic() - this.#polledAt <= FRESH_MS;

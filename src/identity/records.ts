@@ -62,6 +62,8 @@ export interface Mandate {
 
 /** What ingest and access control ask identity for. Every answer is at most 5 s old; all lookups are batched and cached. */
 export interface Directory {
+  /** The number of an identity change that every answer from now on takes in. Absent: none can be named. */
+  heard?(): number;
   /** Undefined: no such key. A revoked or expired key is returned, with its dates. */
   key(kid: string): Promise<SigningKey | undefined>;
   party(id: string): Promise<Party | undefined>;

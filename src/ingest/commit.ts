@@ -19,7 +19,9 @@ import {
   type OfficePosition,
   type StandingFiling,
 } from '../storage/filings.ts';
+import { selectIdentityHead } from '../storage/identity-feed.ts';
 import { transaction } from '../storage/transaction.ts';
+import { findMoved } from './moved.ts';
 import {
   commitment,
   type Issuer,
@@ -35,6 +37,8 @@ import {
 export interface CheckedFiling extends Omit<WholeFiling, 'lane' | 'index' | 'salt' | 'leaf' | 'tick' | 'manifest'> {
   /** Offices whose heads are locked with it: all that could hold a filing of the same key. Includes its own. */
   readonly candidates: readonly string[];
+  /** The identity change up to which the candidates are all there are; undefined: not known. */
+  readonly asOf?: number | undefined;
   readonly payload: Buffer;
   readonly manifest?: (ManifestRecord & { readonly line: number }) | undefined;
 }
@@ -97,6 +101,7 @@ class TickAttempt {
   readonly #filings: readonly CheckedFiling[];
   readonly #id = randomUUID();
   #outcomes: CommitOutcome[] = [];
+  #moved: ReadonlySet<CheckedFiling> = new Set();
   /** Its senders were told to come again: nothing more is written for them. */
   #abandoned = false;
   /** True from the moment in which the database may have committed, whatever we hear of it. */
@@ -152,8 +157,13 @@ class TickAttempt {
       }
       for (const lane of keyLanes) keys.push({ lane, key: filing.key });
     }
-    const [heads, standing] = await Promise.all([lockHeads(tx, [...offices.values()]), findByKeys(tx, keys)]);
+    const [heads, standing, newest] = await Promise.all([
+      lockHeads(tx, [...offices.values()]),
+      findByKeys(tx, keys),
+      selectIdentityHead(tx),
+    ]);
     assert(heads.length === offices.size, 'every office has a head');
+    this.#moved = await findMoved(tx, this.#filings, newest);
     return [
       new Map(heads.map((head) => [head.office, head])),
       new Map(standing.map((filing) => [filing.key.toString('latin1'), filing])),
@@ -169,7 +179,7 @@ class TickAttempt {
       const key = filing.key.toString('latin1');
       const head = heads.get(filing.office);
       assert(head !== undefined, "the head of the filing's office is locked");
-      if (standing.has(key)) {
+      if (standing.has(key) || this.#moved.has(filing)) {
         freshOf.push(undefined);
         continue;
       }
@@ -199,6 +209,8 @@ class TickAttempt {
       const record = freshOf[i];
       if (record !== undefined && tick !== undefined) return { kind: 'stored', record, tick };
       const found = standing.get(filing.key.toString('latin1'));
+      if (found === undefined && this.#moved.has(filing))
+        return { kind: 'failed', error: new GatewayError('unavailable', { retryAfterSeconds: 1 }) };
       assert(found !== undefined, 'a filing is new or stands already');
       return { kind: 'standing', filing: found };
     });

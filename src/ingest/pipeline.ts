@@ -96,11 +96,12 @@ export interface SignedPayload {
 /** The steps after the signature. */
 export async function file(ctx: IngestContext, signed: SignedPayload): Promise<Accepted> {
   const payload = parsePayload(signed.payload);
+  const asOf = ctx.directory.heard?.();
   try {
     const signer = await authorizeSigner(ctx, signed.key, signed.receivedAt);
     const destination = await authorizeFiling(ctx, signer, payload, signed.receivedAt);
     const validation = await validate(ctx, payload, destination, signed.receivedAt);
-    const checked = prepare(ctx, signed, payload, destination, validation);
+    const checked = prepare(ctx, signed, payload, { ...destination, asOf }, validation);
     await signed.turn?.come;
     const committing = ctx.pool.submit(checked, signed.content.length);
     signed.turn?.pass();
@@ -146,7 +147,7 @@ export function takeFromLimit(ctx: Pick<IngestContext, 'limits'>, party: string,
   ctx.limits.take(party, kind);
 }
 
-const PAYLOAD_LIMITS = { depth: 32, values: 2_000_000 };
+export const PAYLOAD_LIMITS = { depth: 32, values: 2_000_000 };
 
 /** Payload bytes to an envelope whose members have the right form; all that is wrong with them at once. */
 export function parsePayload(bytes: Buffer): FilingPayload {
@@ -184,13 +185,14 @@ function prepare(
   ctx: Pick<IngestContext, 'catalogue'>,
   signed: SignedPayload,
   payload: FilingPayload,
-  destination: Destination,
+  destination: Destination & { readonly asOf: number | undefined },
   validation: Validation,
 ): CheckedFiling {
   const { type, filer, period, reference, kind, supersedes } = payload;
   return {
     office: destination.office.code,
     candidates: destination.candidates.map((office) => office.code),
+    asOf: destination.asOf,
     key: filingKey(payload),
     type,
     version: validation.version ?? '',

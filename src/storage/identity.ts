@@ -97,6 +97,16 @@ export async function selectRegistrations(sql: Executor, filers: readonly string
     WHERE filer = ANY(${filers as string[]}::text[]) ORDER BY filer, valid_from, office`;
 }
 
+/** Every office that these filers were ever registered in. */
+export async function selectOfficesOfFilers(
+  sql: Executor,
+  filers: readonly string[],
+): Promise<{ readonly filer: string; readonly office: string; readonly agency: string }[]> {
+  return sql<{ filer: string; office: string; agency: string }[]>`
+    SELECT DISTINCT r.filer, r.office, o.agency FROM registration r JOIN office o ON o.code = r.office
+    WHERE r.filer = ANY(${filers as string[]}::text[])`;
+}
+
 export async function selectKeys(sql: Executor, kids: readonly string[]): Promise<KeyRow[]> {
   if (kids.length === 0) return [];
   return sql<KeyRow[]>`SELECT ${keyColumns(sql)} FROM party_key k WHERE k.kid = ANY(${kids as string[]}::text[])`;
