@@ -85,7 +85,8 @@ describe('a receipt', () => {
   });
 
   test('is refused, not choked on, when payload and statement hold what has no canonical form', async () => {
-    const payload = Buffer.from('{"type":"amr.recall","reference":"\\ud800"}');
+    const filed = JSON.parse(Buffer.from(payloadOf(0)).toString()) as object;
+    const payload = Buffer.from(JSON.stringify({ ...filed, reference: '\ud800' }));
     const [receipt] = (await receiptsFor(gateway.jwk, filings)) as { statement: object }[];
     const statement = { ...receipt?.statement, digest: b64u(hash(payload)) };
     const text = await jwsOver(gateway.jwk, statement, 'receipt+jws');
