@@ -2,12 +2,12 @@ import { appendFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { laneOf } from '../../src/domain/filing.ts';
 import { signedConsistency } from '../../src/log/consistency.ts';
-import { readHeadsFile, type SignedHead } from '../../src/log/heads-file.ts';
+import { HeadsFile, readHeadsFile, type SignedHead } from '../../src/log/heads-file.ts';
 import { treeRoot } from '../../src/log/merkle.ts';
 import { nationalRound } from '../../src/log/national.ts';
 import { findLosses, recoverLogs } from '../../src/log/recover.ts';
 import { compareHeads, refuseOlderDatabase } from '../../src/log/rollback.ts';
-import { freshCheckpoint } from '../../src/log/tree.ts';
+import { freshCheckpoint, newestCheckpoint } from '../../src/log/tree.ts';
 import { sha256 } from '../../src/std/bytes.ts';
 import { StartError } from '../../src/std/start-error.ts';
 import { createOfficeLogs, type OfficeLogs } from './office-log.ts';
@@ -192,6 +192,16 @@ test('a second loss is told beside the first, oldest first', async () => {
 test('a loss after a recovery is a loss again, at sizes that were lost before too', async () => {
   writeFileSync(file, line('shorter', 8, OTHER, now + 60_000));
   expect((await refusal())?.en).toContain('office shorter: 8 entries were signed, the database has 3');
+});
+
+test('a checkpoint that another process signed leaves this one only when it stands outside the database here too', async () => {
+  const guard = new HeadsFile(file);
+  const { size, root } = (await newestCheckpoint({ ...logs.ctx, guard }, 'five')) ?? { size: 0, root: NOTHING };
+  expect(await readHeadsFile(file)).toMatchObject([{ office: 'five', size, root }]);
+  await guard.close();
+  const unwritable = { ...logs.ctx, guard: new HeadsFile(`${file}/nowhere`) };
+  for (const ask of [newestCheckpoint, freshCheckpoint])
+    await expect(ask(unwritable, 'five')).rejects.toMatchObject({ code: 'unavailable' });
 });
 
 test('a log that shrinks under a gateway that runs is not signed any more', async () => {
