@@ -14,10 +14,10 @@ export class ClientGone extends Error {
 const STREAM_BUFFER_BYTES = 256 * 1024;
 
 /** A body that is read whole must be there after this long. */
-const BODY_TIMEOUT_MS = 10_000;
+export const BODY_TIMEOUT_MS = 10_000;
 /** A body that is read as a stream must bring this much in every such window, as long as we are the ones who wait. */
-const STREAM_WINDOW_MS = 7_000;
-const STREAM_WINDOW_BYTES = 8 * 1024;
+export const STREAM_WINDOW_MS = 7_000;
+export const STREAM_WINDOW_BYTES = 8 * 1024;
 
 /** Refuses, before a byte is read, what the headers already tell. */
 export function checkBodyHeaders(headers: IncomingHttpHeaders, limitBytes: number): void {

@@ -21,7 +21,7 @@ interface NodeBindings {
 /** Every request is answered within 5 s (less one turn of the sweep), counted from when all of it had arrived. */
 const ANSWER_WITHIN_MS = 4_700;
 /** RFC 7240 `Prefer: wait=n`: a client that asks for it may be kept waiting longer, up to this. */
-const MAX_WAIT_SECONDS = 60;
+export const MAX_WAIT_SECONDS = 60;
 
 const ANONYMOUS: Caller = { role: 'anonymous' };
 
@@ -81,6 +81,11 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, B
     this.#headers ??=
       this.#incoming?.headers ?? (Object.fromEntries(this.#context.req.raw.headers) as IncomingHttpHeaders);
     return this.#headers;
+  }
+
+  /** As they were sent: one that came twice counts twice. */
+  get headerCount(): number {
+    return this.#incoming === undefined ? 0 : this.#incoming.rawHeaders.length / 2;
   }
 
   header(name: string): string | undefined {

@@ -10,7 +10,7 @@ const DEFAULT_LIMITS: LimitPolicies = {
   filer: { ratePerSecond: 1_000, burst: 10_000 },
   agent: { ratePerSecond: 5_000, burst: 50_000 },
   office: { ratePerSecond: 1_000, burst: 10_000 },
-  operator: { ratePerSecond: 1_000, burst: 1_000 },
+  operator: { ratePerSecond: 1_000, burst: 10_000 },
 };
 
 /** Parties remembered. Whoever falls out has been quiet for long, or starts anew with a full bucket: bounded either way. */

@@ -1,7 +1,7 @@
 import type { TSchema } from 'typebox';
 import { ERROR_CODES, type ErrorCode } from '../std/errors.ts';
 import { PROBLEM_MEDIA_TYPE, PROBLEMS, problemType } from './problem.ts';
-import { type ResponseDefinition, type Route, successMedia } from './route.ts';
+import { bodyLimitBytes, type ResponseDefinition, type Route, successMedia } from './route.ts';
 
 /** An OpenAPI 3.1 document, as far as we build one. */
 export type OpenApiDocument = Readonly<Record<string, unknown>>;
@@ -118,6 +118,7 @@ export function problemCodes(route: Route): readonly ErrorCode[] {
   const codes = new Set<ErrorCode>([
     'malformed',
     'unauthenticated',
+    'header-too-large',
     'internal',
     'unavailable',
     ...(route.errors ?? []),
@@ -166,7 +167,11 @@ function parameters(route: Route, schemas: Record<string, unknown>): Json {
 function requestBody({ body }: Route, schemas: Record<string, unknown>): Json {
   if (body === undefined) return {};
   const media = body.kind === 'json' ? { 'application/json': body.schema } : body.media;
-  return { requestBody: { required: true, content: content(media, schemas) } };
+  const limitBytes = bodyLimitBytes(body);
+  const description = `At most ${limitBytes} bytes, otherwise 413.`;
+  return {
+    requestBody: { required: true, description, 'x-limit-bytes': limitBytes, content: content(media, schemas) },
+  };
 }
 
 function content(media: Readonly<Record<string, TSchema>>, schemas: Record<string, unknown>): Json {

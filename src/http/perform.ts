@@ -5,12 +5,13 @@ import type { Authenticate } from './auth.ts';
 import type { RequestCall } from './call.ts';
 import { type Limits, rateLimitHeaders } from './limits.ts';
 import { isUtf8ContentType, preferredMediaType } from './negotiate.ts';
-import { type BodyDefinition, type Caller, type Route, successMedia } from './route.ts';
+import { type BodyDefinition, bodyLimitBytes, type Caller, type Route, successMedia } from './route.ts';
 import { type Check, type Convert, compileCheck, compileConvert } from './schema.ts';
 
-/** Bytes of a JSON body when the route names no limit. */
-const JSON_LIMIT_BYTES = 1024 * 1024;
-const JSON_LIMITS = { depth: 32, values: 200_000 };
+export const JSON_LIMITS = { depth: 32, values: 200_000 };
+
+/** Fields in a request's head. Node would leave out what is beyond its own bound without a word. */
+export const HEADERS_MAX = 100;
 
 const STREAMED_MEDIA = ['application/x-ndjson', 'text/event-stream'];
 
@@ -53,7 +54,7 @@ export function compileRoute(route: Route): CompiledRoute {
   return {
     route,
     ...metricLabels(route.operationId),
-    limitBytes: route.body?.limitBytes ?? JSON_LIMIT_BYTES,
+    limitBytes: bodyLimitBytes(route.body),
     // Whatever is behind a token is somebody's data; what is public may be kept and asked about again.
     cacheControl: route.access === 'public' && route.method === 'GET' ? 'no-cache' : 'no-store',
     choices: produced.length > 1 ? produced : undefined,
@@ -77,6 +78,7 @@ export function perform(
   authenticate: Authenticate,
   limits: Limits | undefined,
 ): Promise<Response> | Response {
+  if (call.headerCount > HEADERS_MAX) throw new GatewayError('header-too-large');
   // A signed filing has no token, and its body is the handler's to read: nothing to wait for.
   const hasNothingToAwait = call.headers.authorization === undefined && compiled.body === undefined;
   if (!hasNothingToAwait) return performAwaiting(compiled, call, authenticate, limits);

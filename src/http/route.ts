@@ -95,3 +95,10 @@ export function successMedia(route: Route): readonly string[] {
   const successes = Object.entries(route.responses).filter(([status]) => Number(status) < 300);
   return [...new Set(successes.flatMap(([, response]) => Object.keys(response.media ?? {})))];
 }
+
+/** Bytes of a body when the route names no limit. */
+const LIMIT_BYTES = 1024 * 1024;
+
+export function bodyLimitBytes(body: Route['body']): number {
+  return body?.limitBytes ?? LIMIT_BYTES;
+}

@@ -26,13 +26,13 @@ export interface ServerLimits {
   readonly connections: number;
 }
 
-const SERVER_LIMITS: ServerLimits = {
+export const SERVER_LIMITS: ServerLimits = {
   headerBytes: 16 * 1024,
   headersTimeoutMs: 10_000,
   requestTimeoutMs: 600_000,
   keepAliveTimeoutMs: 65_000,
   silenceTimeoutMs: 120_000,
-  connections: 16_000,
+  connections: 10_000,
 };
 
 export interface ListenOptions {

@@ -27,9 +27,9 @@ export interface ImportContext extends IdentityContext {
 }
 
 /** A mandate with all its types has about 3 kB, an RSA key of 4096 bits 1 kB. */
-const MAX_LINE_BYTES = 64 * 1024;
+export const MAX_LINE_BYTES = 64 * 1024;
 /** A line beyond this is not a line any more: the import ends with it. */
-const MAX_SKIPPED_BYTES = 1024 * 1024;
+export const MAX_SKIPPED_BYTES = 1024 * 1024;
 const MAX_LINES = 500_000;
 const JSON_LIMITS = { depth: 6, values: 2_000 };
 /** Lines in one transaction. Larger ones gain nothing, and keep other changes to identity waiting. */

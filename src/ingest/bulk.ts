@@ -9,7 +9,7 @@ import { type Accepted, file, type IngestContext, submit, type Turn, takeFromLim
 import type { Place } from './pool.ts';
 
 /** Bounds of one bulk upload. */
-const BULK_FILINGS_MAX = 10_000;
+export const BULK_FILINGS_MAX = 10_000;
 /** Largest filing, alone or as a line: about ten thousand person lines. */
 export const FILING_BYTES_MAX = 16 * 1024 * 1024;
 

@@ -7,7 +7,7 @@ import type { Text } from '../std/text.ts';
 /** `filing+jws`: so that a signature made for another purpose is never a filing. */
 const FILING_TYP = 'filing+jws';
 
-const MAX_HEADER_CHARACTERS = 4_096;
+export const MAX_HEADER_CHARACTERS = 4_096;
 const HEADER_LIMITS = { depth: 4, values: 32 };
 
 export interface ProtectedHeader {
