@@ -49,17 +49,19 @@ export interface SignedHeader {
 }
 
 /** Filers sign with the same header each time. */
-const headers = new Map<string, SignedHeader | undefined>();
+const headers = new Map<string, SignedHeader>();
 const HEADERS_KEPT = 20_000;
 const KEPT_CHARACTERS = 512;
 
 /** Undefined unless it is the header of a filing. `typ`: `filing+jws`. */
 export function headerOf(encoded: string): SignedHeader | undefined {
-  if (headers.has(encoded)) return headers.get(encoded);
+  const known = headers.get(encoded);
+  if (known !== undefined) return known;
   const header = parseHeader(encoded);
   if (headers.size >= HEADERS_KEPT) headers.clear();
   // A copy, because a slice would keep the whole content in memory.
-  if (encoded.length <= KEPT_CHARACTERS) headers.set(Buffer.from(encoded, 'latin1').toString('latin1'), header);
+  if (header !== undefined && encoded.length <= KEPT_CHARACTERS)
+    headers.set(Buffer.from(encoded, 'latin1').toString('latin1'), header);
   return header;
 }
 
@@ -95,17 +97,93 @@ export interface PayloadFacts {
   readonly supersedes: unknown;
 }
 
-/** Undefined when the bytes are no JSON object with a period. They were read strictly when they came. */
+/**
+ * What a payload says of itself; undefined when it is no object with a period. Only the members at the top are read: what a
+ * form has in `data` was read strictly when it came, its bytes are those that were hashed, and reading it again would take
+ * as long as all hashes together. The last of several members of one name counts, as with JSON.parse.
+ */
 export function payloadFacts(text: string): PayloadFacts | undefined {
-  let value: unknown;
+  const members = topMembers(text);
+  const period = members?.get('period');
+  const { from, to } = (period === undefined ? undefined : objectOf(period)) ?? {};
+  if (members === undefined || from === undefined || to === undefined) return undefined;
+  const value = (name: string): unknown => {
+    const found = members.get(name);
+    return found === undefined ? undefined : readJson(found);
+  };
+  return {
+    type: value('type'),
+    version: value('version'),
+    filer: value('filer'),
+    from,
+    to,
+    reference: value('reference'),
+    office: value('office'),
+    kind: value('kind'),
+    supersedes: value('supersedes'),
+  };
+}
+
+function readJson(json: string): unknown {
+  // Nearly all are plain strings.
+  if (json.startsWith('"') && !json.includes('\\')) return json.slice(1, -1);
   try {
-    value = JSON.parse(text);
+    return JSON.parse(json);
   } catch {
     return undefined;
   }
-  if (typeof value !== 'object' || value === null) return undefined;
-  const { type, version, filer, period, reference, office, kind, supersedes } = value as Record<string, unknown>;
-  if (typeof period !== 'object' || period === null) return undefined;
-  const { from, to } = period as Record<string, unknown>;
-  return { type, version, filer, from, to, reference, office, kind, supersedes };
+}
+
+function objectOf(json: string): Readonly<Record<string, unknown>> | undefined {
+  const value = readJson(json);
+  return typeof value === 'object' && value !== null ? (value as Record<string, unknown>) : undefined;
+}
+
+const QUOTE = 0x22;
+const COMMA = 0x2c;
+const COLON = 0x3a;
+const BACKSLASH = 0x5c;
+
+/** The members of a JSON object, each with the text of its value. Undefined for what is no object. */
+function topMembers(text: string): Map<string, string> | undefined {
+  const members = new Map<string, string>();
+  let depth = 0;
+  let name: string | undefined;
+  let start = 0;
+  const end = (at: number): void => {
+    if (name !== undefined) members.set(name, text.slice(start, at).trim());
+    name = undefined;
+  };
+  for (let at = 0; at < text.length; at++) {
+    const unit = text.charCodeAt(at);
+    if (unit === QUOTE) {
+      const close = closingQuote(text, at);
+      if (close < 0) return undefined;
+      if (depth === 1 && name === undefined) start = at;
+      at = close;
+    } else if (unit === COLON) {
+      if (depth !== 1 || name !== undefined) continue;
+      const read = readJson(text.slice(start, at).trimEnd());
+      if (typeof read !== 'string') return undefined;
+      name = read;
+      start = at + 1;
+    } else if (unit === COMMA) {
+      if (depth === 1) end(at);
+    } else if ((unit | 0x20) === 0x7b) depth++;
+    else if ((unit | 0x20) === 0x7d && --depth === 0) {
+      end(at);
+      return text.slice(at + 1).trim() === '' && text.trimStart().startsWith('{') ? members : undefined;
+    }
+  }
+  return undefined;
+}
+
+function closingQuote(text: string, open: number): number {
+  for (let at = open + 1; ; at++) {
+    at = text.indexOf('"', at);
+    if (at < 0) return -1;
+    let slashes = 0;
+    while (text.charCodeAt(at - 1 - slashes) === BACKSLASH) slashes++;
+    if (slashes % 2 === 0) return at;
+  }
 }

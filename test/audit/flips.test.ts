@@ -123,7 +123,9 @@ const COLUMNS: readonly (readonly [table: DamagedTable, column: string, turn: Tu
 ];
 
 /** Turns a bit of one row; the row's place, or undefined when there was nothing there to turn or no value came out. */
-async function turnOne(random: SeededRandom): Promise<{ readonly table: DamagedTable; readonly text: string } | undefined> {
+async function turnOne(
+  random: SeededRandom,
+): Promise<{ readonly table: DamagedTable; readonly text: string } | undefined> {
   const [table, column, turn] = random.pick(COLUMNS);
   const { sql } = world.database.db;
   const rows = await sql.unsafe<{ place: string }[]>(
