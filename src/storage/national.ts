@@ -5,7 +5,7 @@ import { type LogKey, splitHashes } from './log.ts';
 
 // The statements of the national log: one for the whole gateway, so all of it is in lane 0.
 
-export const NATIONAL_LANE = 0;
+const NATIONAL_LANE = 0;
 
 /** Where the tree, the tiles and the checkpoints of the national log stand among those of the offices. */
 export const NATIONAL_KEY: LogKey = { lane: NATIONAL_LANE, office: '' };

@@ -68,6 +68,10 @@ test('a round takes up the head of every office that changed, once', async () =>
   await logs.file('b', 1);
   const { note } = await freshCheckpoint(logs.ctx, 'b');
   await nationalRound(logs.ctx);
+  now += 59_999;
+  await logs.file('a', 1);
+  await freshCheckpoint(logs.ctx, 'a');
+  expect(await nationalRound(logs.ctx)).toBeUndefined();
   expect((await allEntries()).slice(2)).toMatchObject([{ office: 'b', text: noteText(note) }]);
 });
 
