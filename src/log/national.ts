@@ -1,7 +1,7 @@
 import { sha256 } from '../std/bytes.ts';
 import { assert, GatewayError } from '../std/errors.ts';
 import type { Sql, TransactionSql } from '../storage/db.ts';
-import { readNewestCheckpoint, type StoredCheckpoint } from '../storage/log.ts';
+import { readCheckpoint, readNewestCheckpoint, type StoredCheckpoint } from '../storage/log.ts';
 import {
   insertNationalEntries,
   type NationalKind,
@@ -16,6 +16,7 @@ import {
 } from '../storage/national.ts';
 import { transaction } from '../storage/transaction.ts';
 import { parseNote, parseTreeHead, withoutScheme } from './checkpoint.ts';
+import { logConsistency, type SignedConsistency } from './consistency.ts';
 import type { LogContext } from './context.ts';
 import { NATIONAL_LOG } from './logs.ts';
 import { leafHash } from './merkle.ts';
@@ -137,6 +138,27 @@ export async function nationalProof(ctx: LogContext, office: string, size: numbe
   const found = size === undefined ? newest : await firstOf(ctx.db.sql, newest, size);
   return logProof(ctx, NATIONAL_LOG, found.index, Buffer.from(found.text));
 }
+
+/**
+ * Proof that the national log of `to` entries, by default of all, begins with that of `from`. `to` must have been signed:
+ * anybody may ask, and asking must not make the gateway sign and store.
+ */
+export async function nationalConsistency(
+  ctx: LogContext,
+  input: { readonly from: number; readonly to: number | undefined },
+): Promise<SignedConsistency> {
+  const { to } = input;
+  const { size } = await nationalCheckpoint(ctx);
+  const isUnsigned =
+    to !== undefined && to <= size && (await readCheckpoint(ctx.db.sql, NATIONAL_LOG.key, to)) === undefined;
+  if (isUnsigned) throw new GatewayError('invalid-parameter', { detail: NEVER_SIGNED });
+  return logConsistency(ctx, NATIONAL_LOG, input);
+}
+
+const NEVER_SIGNED = {
+  zh: 'to 应为某个已签名检查点的条数；省略时为最新的检查点。',
+  en: 'to must be the size of a checkpoint that was signed; leave it out for the newest.',
+};
 
 /**
  * By bisection over the national log's indexes, because sizes are inside the texts: an office's sizes only grow, but for

@@ -1,9 +1,14 @@
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { logConsistency } from '../../src/log/consistency.ts';
 import type { LogContext } from '../../src/log/context.ts';
 import { readHeadsFile } from '../../src/log/heads-file.ts';
 import { NATIONAL_LOG } from '../../src/log/logs.ts';
-import { nationalCheckpoint, nationalEntries, nationalProof, nationalRound } from '../../src/log/national.ts';
+import {
+  nationalCheckpoint,
+  nationalConsistency,
+  nationalEntries,
+  nationalProof,
+  nationalRound,
+} from '../../src/log/national.ts';
 import { startNationalTimer } from '../../src/log/national-timer.ts';
 import { readTile } from '../../src/log/tiles.ts';
 import { freshCheckpoint } from '../../src/log/tree.ts';
@@ -122,7 +127,7 @@ test('several processes make one sequence, a round a minute, whose checkpoints a
   for (const [i, first] of signed.entries()) {
     for (const second of signed.slice(i + 1)) {
       const [from, to] = [Number(first.size), Number(second.size)];
-      const { path } = await logConsistency(logs.ctx, NATIONAL_LOG, { from, to });
+      const { path } = await nationalConsistency(logs.ctx, { from, to });
       const claim = { first: from, first_hash: first.root, second: to, second_hash: second.root };
       expect(verifiesConsistency({ ...claim, consistency_path: path })).toBe(true);
     }
@@ -155,6 +160,25 @@ test('an office is proved under the newest checkpoint by its newest head, or by 
   });
   await expect(nationalProof(logs.ctx, 'quiet', undefined)).rejects.toMatchObject({ code: 'not-found' });
   await expect(nationalProof(logs.ctx, 'nowhere', undefined)).rejects.toMatchObject({ code: 'not-found' });
+});
+
+test('nobody can make it sign a size by asking for a proof', async () => {
+  const signed = async (): Promise<number[]> => {
+    const rows = await logs.database.db.sql<{ size: number }[]>`
+      SELECT size FROM checkpoint WHERE office = '' ORDER BY size`;
+    return rows.map(({ size }) => size);
+  };
+  const before = await signed();
+  const to = before.findLast((size) => !before.includes(size - 1) && size > 1) as number;
+  await expect(nationalConsistency(logs.ctx, { from: 1, to: to - 1 })).rejects.toMatchObject({
+    code: 'invalid-parameter',
+    details: { detail: { en: expect.stringContaining('that was signed') } },
+  });
+  expect((await nationalConsistency(logs.ctx, { from: to - 1, to })).to).toBe(to);
+  await expect(nationalConsistency(logs.ctx, { from: 1, to: 9_999 })).rejects.toMatchObject({
+    details: { detail: { en: expect.stringContaining('newest checkpoint of this log') } },
+  });
+  expect(await signed()).toEqual(before);
 });
 
 test('its tiles are the hashes of its entries', async () => {

@@ -1,8 +1,7 @@
 import { Type } from 'typebox';
-import { logConsistency } from '../../log/consistency.ts';
 import type { LogContext } from '../../log/context.ts';
 import { NATIONAL_LOG } from '../../log/logs.ts';
-import { nationalCheckpoint, nationalEntries, nationalProof } from '../../log/national.ts';
+import { nationalCheckpoint, nationalConsistency, nationalEntries, nationalProof } from '../../log/national.ts';
 import { parseTilePath, readTile } from '../../log/tiles.ts';
 import { toBase64url } from '../../std/bytes.ts';
 import { formatInstant } from '../../std/clock.ts';
@@ -153,7 +152,10 @@ const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER });
 const ConsistencyQuery = Type.Object({
   from: Type.Integer({ ...Size, description: 'Size of the earlier checkpoint, 1 or more.' }),
   to: Type.Optional(
-    Type.Integer({ ...Size, description: 'Size of the later one; the newest checkpoint unless said.' }),
+    Type.Integer({
+      ...Size,
+      description: 'Size of the later one, which must have been signed; the newest checkpoint unless said.',
+    }),
   ),
 });
 
@@ -186,7 +188,7 @@ function consistencyRoute(deps: NationalRouteDeps): Route {
     },
     errors: ['invalid-parameter'],
     handle: async ({ query }) => {
-      const proof = await logConsistency(deps, NATIONAL_LOG, { from: query.from, to: query.to });
+      const proof = await nationalConsistency(deps, { from: query.from, to: query.to });
       return Response.json({ ...proof, path: proof.path.map(toBase64url) });
     },
   });
