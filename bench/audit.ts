@@ -107,7 +107,17 @@ async function fill(
       onProgress('signing filings', share),
     );
     const signer = await openSigner({ db, clock: systemClock, random: randomBytes, dataDir });
-    const given = { db, lanes: database.meta.lanes, signer, dataDir, issuer: BENCH_ISSUER, corpus, files, filings, tick };
+    const given = {
+      db,
+      lanes: database.meta.lanes,
+      signer,
+      dataDir,
+      issuer: BENCH_ISSUER,
+      corpus,
+      files,
+      filings,
+      tick,
+    };
     await fillDatabase(given, (share) => onProgress('filling the database', share));
   } finally {
     await db.close();

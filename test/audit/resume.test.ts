@@ -59,7 +59,9 @@ async function interrupted(offices: number): Promise<Run> {
 }
 
 test('an interrupted audit goes on where it was, and says what it had found', async () => {
-  await mender.damage(`UPDATE filing SET salt = set_bit(salt, 1, 1 - get_bit(salt, 1)) WHERE office IN ('${MAIN}', '${SECOND}') AND idx = 3`);
+  await mender.damage(
+    `UPDATE filing SET salt = set_bit(salt, 1, 1 - get_bit(salt, 1)) WHERE office IN ('${MAIN}', '${SECOND}') AND idx = 3`,
+  );
   const first = await interrupted(1);
   expect([first.isWhole, placesOf(first.findings)]).toEqual([false, [`leaf ${MAIN}.3`]]);
   expect(first.filings).toBeLessThan(world.filings);
@@ -80,7 +82,10 @@ test('a state of another database, of other options, of other data or of nothing
   await expect(run({ offices: [SECOND] })).rejects.toThrow(StartError);
   const wrong = [
     { ...state, scope: { ...state.scope, database: 'another' } },
-    { ...state, offices: { ...state.offices, [MAIN]: { ...state.offices[MAIN], lastLeaf: Buffer.alloc(32).toString('base64') } } },
+    {
+      ...state,
+      offices: { ...state.offices, [MAIN]: { ...state.offices[MAIN], lastLeaf: Buffer.alloc(32).toString('base64') } },
+    },
     { ...state, offices: { ...state.offices, gone: state.offices[MAIN] } },
     { ...state, format: 0 },
   ];
@@ -95,10 +100,14 @@ test('a state of another database, of other options, of other data or of nothing
 });
 
 test('only the offices that are asked for are looked at, and one that is not there is refused', async () => {
-  await mender.damage(`UPDATE filing SET salt = set_bit(salt, 1, 1 - get_bit(salt, 1)) WHERE office IN ('${MAIN}', '${SECOND}') AND idx = 3`);
+  await mender.damage(
+    `UPDATE filing SET salt = set_bit(salt, 1, 1 - get_bit(salt, 1)) WHERE office IN ('${MAIN}', '${SECOND}') AND idx = 3`,
+  );
   const { findings, filings } = await run({ offices: [SECOND, EMPTY] });
   expect(placesOf(findings)).toEqual([`leaf ${SECOND}.3`]);
-  const [stored] = await world.database.db.sql<{ count: number }[]>`SELECT count(*) AS count FROM filing WHERE office = ${SECOND}`;
+  const [stored] = await world.database.db.sql<
+    { count: number }[]
+  >`SELECT count(*) AS count FROM filing WHERE office = ${SECOND}`;
   expect(filings).toBe(stored?.count);
   await expect(run({ offices: ['nowhere'] })).rejects.toThrow(StartError);
 });

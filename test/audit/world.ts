@@ -155,7 +155,11 @@ export async function createAuditWorld(): Promise<AuditWorld> {
   const other = await addSigner(database, identity, freshUscc(), 'filer', 'RS256');
   const cosigner = newParty(MAIN, 'EdDSA');
   await insertKey(database, cosigner);
-  const maker: Maker = { commit: { ...log, issuer, log: silentLogger, tickMs: 20_000, lookupMs: 5_000 }, filer, clock };
+  const maker: Maker = {
+    commit: { ...log, db, issuer, log: silentLogger, tickMs: 20_000, lookupMs: 5_000 },
+    filer,
+    clock,
+  };
   await commit(
     maker,
     Array.from({ length: 150 }, (_, i) => single(maker, i % 5 === 0 ? SECOND : MAIN)),
@@ -277,7 +281,7 @@ async function cosign(log: LogContext, party: SigningParty, note: string, size: 
 async function recovered(log: LogContext, folder: string): Promise<void> {
   const { size, root, signedAt } = await freshCheckpoint(log, SECOND);
   const lost = { office: SECOND, size: size + 4, root: randomBytes(32), signedAt };
-  const loss = { office: SECOND, kind: 'shorter' as const, lost, kept: { size, root } };
+  const loss = { office: SECOND, kind: 'shorter' as const, lost, held: size, kept: { size, root } };
   await recoverLogs(log, headsFileIn(folder), [loss], 'restored from a backup');
 }
 
