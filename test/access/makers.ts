@@ -217,7 +217,7 @@ export function keyBody({ gateway }: World, id: string): unknown {
   return { jwk: key.publicJwk, proof: key.proof(gateway.issuer) };
 }
 
-/** Public operations over a JWS, whose signature says who asks: a good one each time. What others sign is in signed.test.ts. */
+/** Public operations over a JWS, whose signature says who asks: a good one each time. What others sign is in signed.ts. */
 export const signed = {
   filing: ({ gateway, parties: { filer } }: World) => filer.filing(gateway.issuer, lodging({ filer: filer.id })),
   rotation: async ({ gateway }: World): Promise<Ask> => {

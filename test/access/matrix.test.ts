@@ -3,6 +3,7 @@ import { until } from '../support/until.ts';
 import { ENTRIES } from './entries.ts';
 import type { Case, Entry } from './entry.ts';
 import { firstDifference, gather, imprint, type Operation, readOperations, request, sent } from './requests.ts';
+import { foreignCorrections, foreignFilings } from './signed.ts';
 import { type BadTokens, makeBadTokens } from './tokens.ts';
 import { CALLERS, type CallerName, makeWorld, NAMES, setStanding, type World } from './world.ts';
 
@@ -172,6 +173,16 @@ describe('who may not know of a thing gets the same answer as to one that does n
     );
     expect(jobs.length).toBeGreaterThan(300);
     await expectNothingChanged(async () => expect(await gather(jobs)).toEqual([]));
+  });
+});
+
+describe('what is signed', () => {
+  test('counts for whom the signer may file, and tells nobody who is a filer', async () => {
+    expect(await gather(foreignFilings(world))).toEqual([]);
+  });
+
+  test('names filings of others in vain', async () => {
+    expect(await gather(foreignCorrections(world))).toEqual([]);
   });
 });
 
