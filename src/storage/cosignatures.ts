@@ -60,7 +60,7 @@ interface StoredDelivery extends FilingPosition {
 export async function readDeliveries(sql: Sql, filings: readonly FilingPosition[]): Promise<DeliveryRow[]> {
   const rows = await sql<StoredDelivery[]>`
     SELECT want.lane, want.office, want.idx AS index, a.at, a.size,
-      s.kid, s.line, s.cosigned_at, s.size AS cosigned_size, s.note
+      s.kid, s.line, s.cosigned_at, s.size AS cosigned_size, cp.note
     FROM unnest(${filings.map((f) => f.lane)}::smallint[], ${filings.map((f) => f.office)}::text[],
       ${filings.map((f) => f.index)}::bigint[], ${filings.map((f) => endsBeyond(f.index))}::uuid[])
       AS want (lane, office, idx, first_batch)
@@ -77,12 +77,11 @@ export async function readDeliveries(sql: Sql, filings: readonly FilingPosition[
       ORDER BY 1, 2 LIMIT 1
     ) a
     LEFT JOIN LATERAL (
-      SELECT cs.kid, cs.line, cs.cosigned_at, cs.size, cp.note
-      FROM cosignature cs
-      JOIN checkpoint cp ON cp.lane = cs.lane AND cp.office = cs.office AND cp.size = cs.size
-      WHERE cs.lane = want.lane AND cs.office = want.office AND cs.size > want.idx
-      ORDER BY cs.size, cs.cosigned_at, cs.kid LIMIT 1
-    ) s ON true`;
+      SELECT kid, line, cosigned_at, size FROM cosignature
+      WHERE lane = want.lane AND office = want.office AND size > want.idx
+      ORDER BY size, kid LIMIT 1
+    ) s ON true
+    LEFT JOIN checkpoint cp ON cp.lane = want.lane AND cp.office = want.office AND cp.size = s.size`;
   return rows.map(deliveryOf);
 }
 

@@ -111,5 +111,37 @@ test('what is delivered is told by walks of primary keys', async () => {
     consumer_pk: 3,
     batch_pk: 2,
     cosignature_pk: 2,
+    checkpoint_pk: 2,
   });
+});
+
+test('what is delivered is told without reading all that was ever acknowledged, also when PostgreSQL knows how much that is', async () => {
+  const { sql } = database.db;
+  const [lane, office, count] = [1, 'busy', 3_000];
+  const ids = Array.from({ length: count }, (_, i) => endingAt((i + 1) * 10, randomBytes(10)));
+  await sql`
+    INSERT INTO consumer (lane, office, name, cursor, leased, acked_at)
+    SELECT ${lane}, ${office}, 'c' || i, ${count * 10}, ${count * 10}, now() + interval '1 day' FROM generate_series(1, 3) AS i`;
+  await sql`
+    INSERT INTO batch (lane, office, consumer, id, from_index, to_index, state, attempts, expires_at)
+    SELECT ${lane}, ${office}, 'c1', id, (n - 1) * 10, n * 10, 'acknowledged', 1, now()
+    FROM unnest(${ids}::uuid[]) WITH ORDINALITY AS t (id, n)`;
+  await sql`
+    INSERT INTO checkpoint (lane, office, size, root, note, signed_at)
+    SELECT ${lane}, ${office}, i * 10, ''::bytea, '', now() FROM generate_series(1, ${count}) AS i`;
+  await sql`
+    INSERT INTO cosignature (lane, office, size, kid, line, cosigned_at)
+    SELECT ${lane}, ${office}, i * 10, 'kid', '', now() FROM generate_series(1, ${count}) AS i`;
+  await sql`ANALYZE consumer, batch, checkpoint, cosignature`;
+  const filings = Array.from({ length: 20 }, (_, i) => ({ lane, office, index: i * 1_000 + 3 }));
+  const read = await sql.begin(async (tx) => {
+    const rows = await readDeliveries(tx as never, filings);
+    expect(rows.map(({ index, size }) => size - index)).toEqual(filings.map(() => 7));
+    const [counted] = await tx`
+      SELECT sum(pg_stat_get_xact_tuples_returned(oid))::int AS n FROM pg_class
+      WHERE relname = ANY(${['batch', 'batch_pk', 'checkpoint', 'checkpoint_pk', 'cosignature', 'cosignature_pk']})`;
+    return counted?.n as number;
+  });
+  expect(read).toBeGreaterThan(0);
+  expect(read).toBeLessThanOrEqual(filings.length * 10);
 });
