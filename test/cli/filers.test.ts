@@ -1,7 +1,8 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { Gateway, jsonLines, run, start, temporaryFolder } from './support.ts';
+import { type BulkResult, type FilingPayload, ShenbaoClient } from '../../src/client/client.ts';
+import { example, Gateway, jsonLines, run, start, temporaryFolder } from './support.ts';
 
 let gateway: Gateway;
 
@@ -99,4 +100,57 @@ test('usage', async () => {
       )
     ).code,
   ).toBe(3);
+});
+
+const LODGING = '43501000000';
+const client = (name: string): ShenbaoClient =>
+  new ShenbaoClient({ gateway: gateway.url, key: gateway.key(name), language: 'en' });
+
+let references = 0;
+/** A lodging report unlike any other. */
+function lodging(): FilingPayload {
+  const shipped = example('psb/lodging/2026-01', 'valid-check-in.json') as unknown as FilingPayload;
+  return { ...shipped, reference: `T-${process.pid}-${references++}` };
+}
+
+test('verifies offline what the gateway gave: content, receipt, proof, checkpoints, the pulled log', async () => {
+  const folder = temporaryFolder();
+  const [filer, office] = ['filer', 'office-psb'].map(client) as [ShenbaoClient, ShenbaoClient];
+  const { filing } = await filer.submit(lodging());
+  const older = await office.office(LODGING).checkpoint();
+  const lines: BulkResult[] = [];
+  for await (const one of filer.submitBulk([lodging()], { form: 'manifest' })) lines.push(one);
+  const [line] = lines;
+  const bulk = line !== undefined && 'filing' in line ? line.filing : undefined;
+  const pulled = path.join(folder, 'out');
+  const pull = ['pull', LODGING, '--out', pulled];
+  expect((await cli('office-psb', ...pull)).code).toBe(0);
+  const text = (name: string, body: string): string => {
+    writeFileSync(path.join(folder, name), body);
+    return path.join(folder, name);
+  };
+  const files = [
+    text('filing.json', JSON.stringify(await filer.filing(filing.id))),
+    text('bulk.json', JSON.stringify(bulk?.receipt)),
+    text('content.jws', await filer.content(filing.id)),
+    text('bulk-content.json', await filer.content(String(bulk?.id))),
+    text('proof.txt', await filer.proof(filing.id)),
+    text('bulk-proof.txt', await filer.proof(String(bulk?.id))),
+    text('older.txt', older),
+    text('checkpoint.txt', await office.office(LODGING).checkpoint()),
+    ...readdirSync(pulled)
+      .filter((name) => name.endsWith('.ndjson'))
+      .map((name) => path.join(pulled, name)),
+  ];
+  const jwks = text('jwks.json', JSON.stringify(await filer.jwks()));
+  const { d: _, ...open } = gateway.key('filer') as never as Record<string, string>;
+  const keys = text('filer.json', JSON.stringify(open));
+  const offline = ['--jwks', jwks, '--gateway', 'http://127.0.0.1:1', '--issuer', filing.receipt.statement.iss];
+  const run = await start(['verify', ...files, ...offline, '--json']).result;
+  expect(run).toMatchObject({ code: 0, stderr: '' });
+  const steps = (jsonLines(run) as { steps: { step: string }[] }[]).flatMap((one) => one.steps.map(({ step }) => step));
+  expect(steps).toEqual(expect.arrayContaining(['digest', 'line', 'inclusion', 'entry', 'agree', 'root', 'logged']));
+  const [content] = files.slice(2);
+  const signed = await start(['verify', String(content), '--keys', keys, ...offline, '--json']).result;
+  expect(signed).toMatchObject({ code: 0, stdout: expect.stringContaining('"step":"signature","ok":true') });
 });

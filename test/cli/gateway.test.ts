@@ -225,48 +225,6 @@ describe('an office at the command line', () => {
     expect(consumers.find(({ name }) => name === 'shenbao-pull')).toMatchObject({ cursor: size + 1, lag: 0 });
   });
 
-  test('verifies offline what the gateway gave: content, receipt, proof, checkpoints, the pulled log', async () => {
-    const folder = temporaryFolder();
-    const [filer, office] = [client('filer'), client('office-psb')];
-    const { filing } = await filer.submit(lodging());
-    const older = await office.office(LODGING).checkpoint();
-    const [line] = await collect(filer.submitBulk([lodging()], { form: 'manifest' }));
-    const bulk = line !== undefined && 'filing' in line ? line.filing : undefined;
-    const pulled = path.join(folder, 'out');
-    const pull = ['pull', LODGING, '--key', gateway.keyFile('office-psb'), '--out', pulled, '--consumer', 'verified'];
-    expect((await cli(...pull)).code).toBe(0);
-    const text = (name: string, body: string): string => {
-      writeFileSync(path.join(folder, name), body);
-      return path.join(folder, name);
-    };
-    const files = [
-      write(path.join(folder, 'filing.json'), await filer.filing(filing.id)),
-      write(path.join(folder, 'bulk.json'), bulk?.receipt),
-      text('content.jws', await filer.content(filing.id)),
-      text('bulk-content.json', await filer.content(String(bulk?.id))),
-      text('proof.txt', await filer.proof(filing.id)),
-      text('bulk-proof.txt', await filer.proof(String(bulk?.id))),
-      text('older.txt', older),
-      text('checkpoint.txt', await office.office(LODGING).checkpoint()),
-      ...readdirSync(pulled)
-        .filter((name) => name.endsWith('.ndjson'))
-        .map((name) => path.join(pulled, name)),
-    ];
-    const jwks = write(path.join(folder, 'jwks.json'), await filer.jwks());
-    const { d: _, ...open } = gateway.key('filer') as never as Record<string, string>;
-    const keys = write(path.join(folder, 'filer.json'), open);
-    const offline = ['--jwks', jwks, '--gateway', 'http://127.0.0.1:1', '--issuer', filing.receipt.statement.iss];
-    const run = await start(['verify', ...files, ...offline, '--json']).result;
-    expect(run).toMatchObject({ code: 0, stderr: '' });
-    const steps = (jsonLines(run) as { steps: { step: string }[] }[]).flatMap((one) =>
-      one.steps.map(({ step }) => step),
-    );
-    expect(steps).toEqual(expect.arrayContaining(['digest', 'line', 'inclusion', 'entry', 'agree', 'root', 'logged']));
-    const [content] = files.slice(2);
-    const signed = await start(['verify', String(content), '--keys', keys, ...offline, '--json']).result;
-    expect(signed).toMatchObject({ code: 0, stdout: expect.stringContaining('"step":"signature","ok":true') });
-  });
-
   test('a state that does not fit the log stops the pull before anything is acknowledged', async () => {
     const folder = temporaryFolder();
     await client('filer').submit(lodging());

@@ -176,6 +176,7 @@ describe('verify', () => {
       'altered.ndjson',
       `${lines(filings.slice(0, 2))}${JSON.stringify({ ...entry, index: 2, id: `${OFFICE}.2` })}\n`,
     );
+    write('misnumbered.ndjson', `${lines(filings.slice(0, 2))}${JSON.stringify({ ...filings[2]?.entry, index: 9 })}\n`);
     write('foreign.txt', `${checkpoint}${cosignature(checkpoint, 1, seededKey('foreign'))}`);
     write('proof-2.txt', tlogProof({ index: 2, path: pathOf(leaves, 2), checkpoint }));
     write('proof-off.txt', tlogProof({ index: INDEX, path: pathOf(others, INDEX), checkpoint }));
@@ -193,6 +194,7 @@ describe('verify', () => {
       ['agree', ['checkpoint.txt', 'false.txt']],
       ['root', ['rewritten.txt', 'entries-a.ndjson', 'entries-b.ndjson']],
       ['order', ['short.ndjson']],
+      ['order', ['misnumbered.ndjson']],
       ['entry', ['altered.ndjson']],
       ['cosignature', ['foreign.txt']],
       ['index', ['receipt.json', 'proof-2.txt']],

@@ -96,7 +96,7 @@ function nothingToCheck(): UsageError {
 }
 
 /** Asked of the gateway once, and only when a signature of its own is to be checked. */
-function keySet(ctx: CliContext, known: Jwks | undefined): () => Promise<Jwks> {
+function keySet(ctx: CliContext, known: Jwks | undefined): Keys['gateway'] {
   let asked: Promise<Jwks> | undefined;
   return () => {
     if (known !== undefined) return Promise.resolve(known);
