@@ -1,5 +1,6 @@
 import type { Sql } from 'postgres';
 import type { TestDatabase } from '../support/database.ts';
+import { type AuditWorld, MAIN } from './world.ts';
 
 /** Tables that are damaged and mended. */
 const TABLES = [
@@ -56,3 +57,28 @@ export class Mender {
     });
   }
 }
+
+export type Ids = AuditWorld['ids'];
+
+export interface Damage {
+  readonly name: string;
+  readonly statements: (ids: Ids) => string;
+  readonly finds: (ids: Ids) => readonly string[];
+  readonly signatures?: boolean;
+}
+
+/** A filing as a condition. */
+export const at = (id: string): string => {
+  const [office, index] = id.split('.');
+  return `office = '${office}' AND idx = ${index}`;
+};
+export const flip = (column: string, bit = 3): string =>
+  `${column} = set_bit(${column}, ${bit}, 1 - get_bit(${column}, ${bit}))`;
+export const replace = (column: string, from: string, to: string): string =>
+  `${column} = replace(${column}, '${from}', '${to}')`;
+/** Another character at a place of a text. */
+export const letter = (column: string, place: number | string): string =>
+  `${column} = overlay(${column} PLACING CASE substr(${column}, ${place}, 1) WHEN 'A' THEN 'B' ELSE 'A' END FROM ${place})`;
+
+/** The filing after it. */
+export const after = (id: string): string => `${MAIN}.${Number(id.split('.')[1]) + 1}`;
