@@ -32,7 +32,7 @@ function blocks(page: string, language: string): string {
 test('the examples of the SDK’s page run as they stand', () => {
   const folder = reader();
   writeFileSync(path.join(folder, 'page.mjs'), blocks('sdk.md', 'js'));
-  const run = spawnSync(process.execPath, ['page.mjs'], { cwd: folder, encoding: 'utf8', timeout: 60_000 });
+  const run = spawnSync(process.execPath, ['page.mjs'], { cwd: folder, encoding: 'utf8', timeout: 240_000 });
   expect(run).toMatchObject({ status: 0, stderr: '' });
   expect(run.stdout).toMatch(/13501000000\.0 (had been )?filed/);
   expect(run.stdout).not.toMatch(/✗/);
@@ -42,7 +42,7 @@ test('the examples of the command line’s page run as they stand', () => {
   const folder = reader();
   const npx = `npx() { shift; "${process.execPath}" "${path.join(ROOT, 'dist', 'cli', 'main.js')}" "$@"; }`;
   const script = `set -eu\nexport LANG=C SHENBAO_GATEWAY=${gateway.url}\n${npx}\n${blocks('cli.md', 'sh')}`;
-  const run = spawnSync('bash', ['-c', script], { cwd: folder, encoding: 'utf8', timeout: 60_000 });
+  const run = spawnSync('bash', ['-c', script], { cwd: folder, encoding: 'utf8', timeout: 240_000 });
   expect(run).toMatchObject({ status: 0, stderr: '' });
   expect(run.stdout).toMatch(/13501000000\.0: the receipt is valid/);
   expect(run.stdout).toMatch(/none missing/);
