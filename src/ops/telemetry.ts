@@ -37,7 +37,11 @@ export function describeError(error: Error, depth = 0): object {
     const value: unknown = Reflect.get(error, name);
     if (typeof value === 'string') description[name] = value;
   }
-  const frames = (error.stack ?? '').split('\n').filter((line) => /^\s+at /.test(line));
+  const stack = error.stack ?? '';
+  // A message of several lines could pass itself off as frames, so everything up to its end goes.
+  const end = stack.indexOf(error.message);
+  const calls = end < 0 ? stack : stack.slice(end + error.message.length);
+  const frames = calls.split('\n').filter((line) => /^\s+at /.test(line));
   const at = frames.slice(0, 8).map((line) => line.trim());
   if (!(error.cause instanceof Error) || depth >= 3) return { ...description, at };
   return { ...description, at, cause: describeError(error.cause, depth + 1) };

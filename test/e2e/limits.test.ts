@@ -21,7 +21,10 @@ interface Operation {
   readonly media: string;
 }
 
-const CONNECTIONS = 200;
+/** IDLE_SOCKETS=5000 SLOW_SENDERS=1000 is the promise in full. */
+const IDLE_SOCKETS = Number(process.env.IDLE_SOCKETS ?? 60);
+const SLOW_SENDERS = Number(process.env.SLOW_SENDERS ?? 60);
+const CONNECTIONS = 80 + IDLE_SOCKETS + SLOW_SENDERS;
 
 let gateway: Gateway;
 let client: RawClient;
@@ -212,9 +215,9 @@ describe('connections', () => {
     timeout: 120_000,
   }, async () => {
     const since = performance.now();
-    const idle = Array.from({ length: 60 }, () => hold(''));
-    const heads = Array.from({ length: 30 }, () => hold('GET /healthz HTTP/1.1\r\nX: '));
-    const bodies = Array.from({ length: 30 }, () =>
+    const idle = Array.from({ length: IDLE_SOCKETS }, () => hold(''));
+    const heads = Array.from({ length: SLOW_SENDERS / 2 }, () => hold('GET /healthz HTTP/1.1\r\nX: '));
+    const bodies = Array.from({ length: SLOW_SENDERS / 2 }, () =>
       hold('POST /v1/filings HTTP/1.1\r\nHost: x\r\nContent-Type: application/jose\r\nContent-Length: 9999\r\n\r\n'),
     );
     const slow = [...idle, ...heads, ...bodies];
