@@ -1,7 +1,16 @@
 import type { TransactionSql } from '../storage/db.ts';
 import { selectOfficesOfFilers } from '../storage/identity.ts';
-import type { CheckedFiling } from './commit.ts';
 import { agencyOf } from './standing.ts';
+
+/** A filing about to be stored, as far as it matters where. */
+interface Placed {
+  readonly filer: string;
+  readonly type: string;
+  /** Offices of the type's agency that its filer was ever registered in. */
+  readonly candidates: readonly string[];
+  /** The identity change up to which these are all; undefined: not known. */
+  readonly asOf?: number | undefined;
+}
 
 /**
  * Of filings about to be stored: those whose filer has been registered in another office of the agency since this process
@@ -10,13 +19,13 @@ import { agencyOf } from './standing.ts';
  * whoever comes second sees what the first has stored, and the registration that it went by.
  * @param newest identity change that can be seen under the locks: for filings that were judged by it there is nothing to ask
  */
-export async function findMoved(
+export async function findMoved<F extends Placed>(
   tx: TransactionSql,
-  filings: readonly CheckedFiling[],
+  filings: readonly F[],
   newest: number,
-): Promise<ReadonlySet<CheckedFiling>> {
-  const moved = new Set<CheckedFiling>();
-  const byFiler = new Map<string, CheckedFiling[]>();
+): Promise<ReadonlySet<F>> {
+  const moved = new Set<F>();
+  const byFiler = new Map<string, F[]>();
   for (const filing of filings) {
     if ((filing.asOf ?? 0) >= newest) continue;
     const list = byFiler.get(filing.filer);
