@@ -17,7 +17,7 @@ import { countOtherSessions } from './storage/recovery.ts';
 import { recordAct } from './trail/record.ts';
 
 /** The database of a gateway, for a command that works on it beside or without the gateway. */
-export interface MaintainedDatabase extends ReachedDatabase {
+interface MaintainedDatabase extends ReachedDatabase {
   readonly config: Config;
 }
 
@@ -25,7 +25,7 @@ export interface MaintainedDatabase extends ReachedDatabase {
  * Reaches the database that the gateway of the same environment variables works on: DATABASE_URL's, or the embedded one
  * of DATA_DIR, which is started unless it runs. A folder that holds no gateway's data is not made into one.
  */
-export async function openMaintained(log: Logger): Promise<MaintainedDatabase> {
+async function openMaintained(log: Logger): Promise<MaintainedDatabase> {
   const config = readConfig();
   if (config.databaseUrl === undefined && !existsSync(config.dataDir)) throw noData(config.dataDir);
   return { config, ...(await reachGatewayDatabase({ ...config, databaseUrl: config.databaseUrl }, log)) };

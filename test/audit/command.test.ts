@@ -28,7 +28,9 @@ async function past(statement: string): Promise<void> {
   }
 }
 
-test('shenbao audit: beside a gateway that serves, and without one; what is damaged is named in two languages', async () => {
+test('shenbao audit: beside a gateway that serves, and without one; what is damaged is named', {
+  timeout: 240_000,
+}, async () => {
   const filed = await start([
     'submit',
     `${EXAMPLES}/valid-compact.json`,
@@ -44,8 +46,6 @@ test('shenbao audit: beside a gateway that serves, and without one; what is dama
     0,
     [{ summary: expect.objectContaining({ filings: 1, signatures: true, findings: {}, isWhole: true }) }],
   ]);
-  const words = await shenbao('audit', '--lang', 'zh');
-  expect([words.code, words.stdout]).toEqual([0, expect.stringContaining('没有不符之处')]);
 
   await gateway.kill();
   await past(
@@ -56,12 +56,12 @@ test('shenbao audit: beside a gateway that serves, and without one; what is dama
     1,
     { kind: 'leaf', severity: 'error', office: '13501000000', id: '13501000000.0', what: {}, means: {} },
   ]);
-  const told = await shenbao('audit', '--lang', 'en', '--limit-findings', '0');
-  expect([told.code, told.stdout]).toEqual([1, expect.stringMatching(/1 more are not listed[\s\S]*leaf +1/)]);
+  const told = await shenbao('audit', '--lang', 'zh', '--limit-findings', '0');
+  expect([told.code, told.stdout]).toEqual([1, expect.stringMatching(/另有 1 处未列出[\s\S]*leaf +1/)]);
   await gateway.resume();
 });
 
-test('shenbao audit: what it cannot work on is said, and nothing is made', async () => {
+test('shenbao audit: what it cannot work on is said, and nothing is made', { timeout: 240_000 }, async () => {
   const nowhere = path.join(temporaryFolder(), 'none');
   const runs = await Promise.all([
     start(['audit'], { DATA_DIR: nowhere }).result,

@@ -29,7 +29,7 @@ import { silentLogger } from '../support/logger.ts';
 import { freshUscc } from '../support/parties.ts';
 import { rootOfLeaves } from '../support/receipt-verifier.ts';
 
-export const ISSUER = 'https://gateway.example';
+const ISSUER = 'https://gateway.example';
 export const MAIN = 'office-main';
 export const SECOND = 'office-second';
 export const EMPTY = 'office-empty';
@@ -156,7 +156,7 @@ export async function createAuditWorld(): Promise<AuditWorld> {
   const cosigner = newParty(MAIN, 'EdDSA');
   await insertKey(database, cosigner);
   const maker: Maker = {
-    commit: { ...log, db, issuer, log: silentLogger, tickMs: 20_000, lookupMs: 5_000 },
+    commit: { ...log, db, signer, issuer, log: silentLogger, tickMs: 20_000, lookupMs: 5_000 },
     filer,
     clock,
   };
