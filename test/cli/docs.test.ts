@@ -36,7 +36,7 @@ test('the examples of the SDK’s page run as they stand', () => {
   expect(run).toMatchObject({ status: 0, stderr: '' });
   expect(run.stdout).toMatch(/13501000000\.0 (had been )?filed/);
   expect(run.stdout).not.toMatch(/✗/);
-});
+}, 300_000);
 
 test('the examples of the command line’s page run as they stand', () => {
   const folder = reader();
@@ -47,4 +47,4 @@ test('the examples of the command line’s page run as they stand', () => {
   expect(run.stdout).toMatch(/13501000000\.0: the receipt is valid/);
   expect(run.stdout).toMatch(/none missing/);
   expect(run.stdout).toMatch(/1 lines imported, 0 refused/);
-});
+}, 300_000);
