@@ -24,7 +24,8 @@ interface Operation {
 /** IDLE_SOCKETS=5000 SLOW_SENDERS=1000 is the promise in full. */
 const IDLE_SOCKETS = Number(process.env.IDLE_SOCKETS ?? 60);
 const SLOW_SENDERS = Number(process.env.SLOW_SENDERS ?? 60);
-const CONNECTIONS = 80 + IDLE_SOCKETS + SLOW_SENDERS;
+// Well below nine tenths of them, beyond which connections that are kept for later are closed.
+const CONNECTIONS = 80 + 1.25 * (IDLE_SOCKETS + SLOW_SENDERS);
 
 let gateway: Gateway;
 let client: RawClient;
