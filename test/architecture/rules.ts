@@ -64,7 +64,10 @@ const IMPORT_TABLE: Readonly<Record<string, Row>> = {
   portal: {
     may: ['std', 'domain', 'calendar', 'identity', 'batches', 'events', 'log', 'settings', 'ingest', 'filers'],
   },
-  client: { may: ['std', 'log/merkle.ts', 'log/checkpoint.ts', 'log/cosignature.ts'], types: ['domain'] },
+  client: {
+    may: ['std', 'log/merkle.ts', 'log/checkpoint.ts', 'log/cosignature.ts', 'trail/chain.ts'],
+    types: ['domain'],
+  },
   // A step of the project's checks that is run by hand too; not a command over the client.
   'cli/schemas-check.ts': { may: ['std', 'domain', 'calendar', 'ops'] },
   cli: { may: ['std', 'client', 'ops', 'main.ts', 'maintenance.ts'] },
@@ -160,7 +163,7 @@ function packageBreach(from: string, { specifier }: Import): string[] {
 }
 
 /** What must run in a browser, with all that it imports at run time. */
-const BROWSER_ROOTS = /^src\/(client\/.*|log\/(merkle|checkpoint|cosignature))\.ts$/;
+const BROWSER_ROOTS = /^src\/(client\/.*|log\/(merkle|checkpoint|cosignature)|trail\/chain)\.ts$/;
 
 /** `node:` modules and Node's globals reached from what must run in a browser. */
 export function browserBreaches(sources: Sources): Breach[] {
