@@ -58,7 +58,7 @@ function lineText(line: Line): string {
 }
 
 /** The request line's target. */
-export function targetOf({ path, query }: Draft): string {
+function targetOf({ path, query }: Draft): string {
   const asked = query.map(([name, value]) => `${name}=${value}`).join('&');
   return `/${path.join('/')}${asked === '' ? '' : `?${asked}`}`;
 }

@@ -9,7 +9,7 @@ export interface RawAnswer {
 }
 
 /** What came is not HTTP, or not one answer. */
-export class NotHttp extends Error {}
+class NotHttp extends Error {}
 
 const HEADER = /^([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t\x20-\x7e\x80-\xff]*?)[ \t]*$/;
 
@@ -19,7 +19,7 @@ interface Parsed {
 }
 
 /** The first final answer in `bytes`; undefined while it is not all there. */
-export function parseOne(bytes: Buffer, method: string): Parsed | undefined {
+function parseOne(bytes: Buffer, method: string): Parsed | undefined {
   const end = bytes.indexOf('\r\n\r\n');
   if (end < 0) return undefined;
   const head = bytes.subarray(0, end).toString('latin1');
