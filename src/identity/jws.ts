@@ -79,7 +79,12 @@ const VERIFIERS: Readonly<Record<SignatureAlgorithm, Verifier>> = {
 };
 
 /** RFC 7518 and RFC 8037. Synchronous: handing over to the thread pool costs more than it gains below 64 in flight. */
-export function verifySignature(alg: SignatureAlgorithm, key: KeyObject, data: Uint8Array, signature: Uint8Array): boolean {
+export function verifySignature(
+  alg: SignatureAlgorithm,
+  key: KeyObject,
+  data: Uint8Array,
+  signature: Uint8Array,
+): boolean {
   return VERIFIERS[alg](key, data, signature);
 }
 
