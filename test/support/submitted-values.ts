@@ -6,21 +6,27 @@ export interface SubmittedValue {
   readonly value: string;
 }
 
-/** Every value in a JSON document that must never be printed. */
+/** Every value in a JSON document that must never be printed. With a stack of its own: some documents are 100,000 levels deep. */
 export function leavesOf(document: unknown): SubmittedValue[] {
-  return leavesIn('', document);
+  const leaves: SubmittedValue[] = [];
+  const open: { readonly field: string; readonly value: unknown }[] = [{ field: '', value: document }];
+  for (let next = open.pop(); next !== undefined; next = open.pop()) {
+    const { field, value } = next;
+    if (Array.isArray(value)) {
+      for (const item of value) open.push({ field, value: item });
+    } else if (typeof value === 'object' && value !== null) {
+      for (const [name, member] of Object.entries(value))
+        open.push({ field: field === '' ? name : `${field}.${name}`.slice(-MAX_FIELD_CHARACTERS), value: member });
+    } else if (typeof value === 'string' || typeof value === 'number') {
+      const leaf = { field, value: String(value) };
+      if (mustStayIn(leaf)) leaves.push(leaf);
+    }
+  }
+  return leaves;
 }
 
-function leavesIn(field: string, value: unknown): SubmittedValue[] {
-  if (Array.isArray(value)) return value.flatMap((item) => leavesIn(field, item));
-  if (typeof value === 'object' && value !== null)
-    return Object.entries(value).flatMap(([name, member]) =>
-      leavesIn(field === '' ? name : `${field}.${name}`, member),
-    );
-  if (typeof value !== 'string' && typeof value !== 'number') return [];
-  const leaf = { field, value: String(value) };
-  return mustStayIn(leaf) ? [leaf] : [];
-}
+/** Of a member's path, the end is what tells it. */
+const MAX_FIELD_CHARACTERS = 200;
 
 /** Members that hold ids, codes and times of the protocol: logs may carry these, and have to. */
 const ID_MEMBERS = new Set(

@@ -1,7 +1,7 @@
 import { Type } from 'typebox';
 import { type IssueTokenContext, issueToken } from '../../identity/issue-token.ts';
 import { GatewayError } from '../../std/errors.ts';
-import { problemBody, problemHeaders } from '../problem.ts';
+import { problemBody } from '../problem.ts';
 import { type Route, route } from '../route.ts';
 
 const FORM_BYTES = 32 * 1024;
@@ -59,13 +59,9 @@ export function oauthRoutes(deps: IssueTokenContext): readonly Route[] {
           if (!(error instanceof GatewayError) || error.details.members?.error === undefined) throw error;
           const problem = problemBody(error, call.language, call.requestId);
           // The one answer that is not application/problem+json: OAuth libraries (oauth4webapi 3.8 among them) read an error
-          // only as application/json. The document is both: RFC 6749 section 5.2 and RFC 9457.
-          const headers = {
-            ...problemHeaders(error, call.language, 0),
-            'Content-Type': 'application/json',
-            ...NO_STORE,
-          };
-          return new Response(JSON.stringify(problem), { status: problem.status, headers });
+          // only as application/json, and not at all beside a WWW-Authenticate, which RFC 6749 asks for only where the client
+          // used the Authorization header. The document is both: RFC 6749 section 5.2 and RFC 9457.
+          return Response.json(problem, { status: problem.status, headers: NO_STORE });
         }
       },
     }),
