@@ -321,7 +321,7 @@ function makeParts(input: PartsInput) {
   const isBusy = () => pool.size > 0;
   const comparison = startComparison({ db, lanes, directory, catalogue, settings, clock, log, metrics, isBusy });
   const guard = new HeadsFile(headsFileIn(config.dataDir));
-  const logContext = { db, lanes, clock, signer, issuer, guard };
+  const logContext = { db, lanes, clock, signer, issuer, guard, nationalRoundMs: config.nationalSeconds * 1_000 };
   const identity = {
     db,
     clock,

@@ -30,6 +30,8 @@ export interface LogContext {
   readonly guard: HeadGuard;
   /** `iss` is the gateway's public URL: without its scheme it begins every log's origin. */
   readonly issuer: { readonly iss: string };
+  /** Between two rounds of the national log, milliseconds; a minute when absent. */
+  readonly nationalRoundMs?: number;
 }
 
 export function logKey(ctx: Pick<LogContext, 'lanes'>, office: string): LogKey {

@@ -1,18 +1,21 @@
 import type { Logger } from '../std/telemetry.ts';
 import { failureCode } from '../storage/failures.ts';
 import type { LogContext } from './context.ts';
-import { nationalRound } from './national.ts';
+import { nationalRound, ROUND_MS } from './national.ts';
 
-/** Shorter than a round, so that the rounds of several processes together are a minute apart and not two. */
-const POLL_MS = 5_000;
+/** A part of a round, so that the rounds of several processes together are one round apart and not two. */
+const POLLS_A_ROUND = 12;
 
 export interface NationalTimer {
   /** Resolves when the round in hand is done. */
   stop(): Promise<void>;
 }
 
-/** Takes the heads of all offices into the national log each minute. Every process may run one. */
-export function startNationalTimer(ctx: LogContext & { readonly log: Logger }, pollMs = POLL_MS): NationalTimer {
+/** Takes the heads of all offices into the national log, each minute unless the context says otherwise. Every process may run one. */
+export function startNationalTimer(
+  ctx: LogContext & { readonly log: Logger },
+  pollMs = (ctx.nationalRoundMs ?? ROUND_MS) / POLLS_A_ROUND,
+): NationalTimer {
   let stopped = false;
   let timer: NodeJS.Timeout | undefined;
   let round = Promise.resolve();

@@ -26,6 +26,8 @@ export interface Config {
   readonly rates: Readonly<Record<'filer' | 'agent' | 'office' | 'operator', Rate>>;
   /** Open connections in one process; beyond it new ones are closed. */
   readonly maxConnections: number;
+  /** Between two checkpoints of the national log. */
+  readonly nationalSeconds: number;
 }
 
 export interface Rate {
@@ -71,6 +73,7 @@ export function readConfig(environment: Environment = process.env): Config {
       operator: readRate(read, 'RATE_OPERATOR', 1_000),
     },
     maxConnections: read.integer('MAX_CONNECTIONS', 10_000, 10, 1_000_000),
+    nationalSeconds: read.integer('NATIONAL_SECONDS', 60, 1, 60),
   };
   read.finish();
   return config;

@@ -136,8 +136,8 @@ export async function openBatch(gateway: Gateway, as: SigningParty, consumer: st
 
 /** A gateway with everybody in it. */
 export async function makeWorld(): Promise<World> {
-  const env = { RATE_FILER: '1000000', RATE_AGENT: '1000000', RATE_OFFICE: '1000000', RATE_OPERATOR: '1000000' };
-  const gateway = await startGateway({ env });
+  const rates = { RATE_FILER: '1000000', RATE_AGENT: '1000000', RATE_OFFICE: '1000000', RATE_OPERATOR: '1000000' };
+  const gateway = await startGateway({ env: { ...rates, NATIONAL_SECONDS: '1' } });
   const parties = await makeParties(gateway);
   const spares = await everyone((name) => giveKey(gateway, parties[name].id));
   const mandates = await makeMandates(gateway, parties);

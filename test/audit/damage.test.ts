@@ -30,7 +30,9 @@ test.each([...LOG_DAMAGES, ...OTHER_DAMAGES])(
 );
 
 test('a key of the gateway: everything that it signed', async () => {
-  await mender.damage("UPDATE gateway_key SET kid = 'x' || substr(kid, 2)");
+  await mender.damage(
+    "UPDATE gateway_key SET kid = CASE left(kid, 1) WHEN 'x' THEN 'y' ELSE 'x' END || substr(kid, 2)",
+  );
   const { findings } = await auditWorld(world);
   const kinds = new Set(findings.map(({ kind }) => kind));
   expect([...kinds].sort()).toEqual(['checkpoint-note', 'gateway-key', 'tick-signature']);

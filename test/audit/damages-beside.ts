@@ -82,7 +82,7 @@ export const OTHER_DAMAGES: readonly Damage[] = [
   {
     name: 'a registered key',
     statements: ({ plain }) =>
-      `UPDATE party_key SET kid = 'x' || substr(kid, 2) WHERE kid = (SELECT kid FROM filing WHERE ${at(plain)})`,
+      `UPDATE party_key SET kid = CASE left(kid, 1) WHEN 'x' THEN 'y' ELSE 'x' END || substr(kid, 2) WHERE kid = (SELECT kid FROM filing WHERE ${at(plain)})`,
     finds: () => ['mandate mandate m-1', 'party-key party_key'],
   },
   {

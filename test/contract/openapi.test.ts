@@ -28,7 +28,7 @@ const ajv = new Ajv2020({ strict: false, allErrors: true });
 addFormats.default(ajv);
 
 beforeAll(async () => {
-  gateway = await startGateway();
+  gateway = await startGateway({ env: { NATIONAL_SECONDS: '1' } });
   document = (await gateway.ask('GET', '/openapi.json')).json() as typeof document;
   ajv.addSchema({ $id: 'https://gateway.test/openapi.json', components: document.components });
   operations = Object.entries(document.paths).flatMap(([path, methods]) =>

@@ -31,7 +31,7 @@ let sent = 0;
 
 beforeAll(async () => {
   process.stdout.write(`FUZZ_SEED=${SEED}\n`);
-  gateway = await startGateway({ env: { ...RATES, LOG_LEVEL: 'debug' } });
+  gateway = await startGateway({ env: { ...RATES, LOG_LEVEL: 'debug', NATIONAL_SECONDS: '1' } });
   stage = await setStage(gateway);
   client = new RawClient(gateway.port);
   operations = await readOperations();

@@ -31,7 +31,7 @@ const MAX_FIELD_CHARACTERS = 200;
 /** Members that hold ids, codes and times of the protocol: logs may carry these, and have to. */
 const ID_MEMBERS = new Set(
   (
-    'id filer agent party office region agency type types version kind supersedes kid jti iss sub aud iat exp alg typ kty crv x y n e ' +
+    'id client_id filer agent party office region agency type types version kind supersedes kid jti iss sub aud iat exp alg typ kty crv x y n e ' +
     'proof jws jwk root digest size count max lease cursor from to period year op taxpayerKind status notBefore notAfter dueDate off work'
   ).split(' '),
 );
