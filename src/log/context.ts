@@ -17,8 +17,8 @@ export interface HeadGuard {
    * `office` is empty for the national log.
    */
   record(office: string, head: Pick<StoredCheckpoint, 'size' | 'root' | 'signedAt'>): Promise<void>;
-  /** The largest size that this process has recorded of a log. */
-  recorded(office: string): number;
+  /** The largest head of a log that is known to have been signed, by whichever process that shares the guard's file. */
+  newest(office: string): Promise<Pick<StoredCheckpoint, 'size' | 'root'> | undefined>;
 }
 
 /** What the verbs of a log work with. */

@@ -43,8 +43,12 @@ export function headsFileIn(dataDir: string): string {
  */
 export class HeadsFile implements HeadGuard {
   readonly #file: string;
-  /** By office, the largest size that this process knows to be on disk. */
+  /** By office, the largest size that this process has put on disk. */
   readonly #recorded = new Map<string, number>();
+  /** By office, the largest head in the file, as far as it was read: others write to it too. */
+  readonly #known = new Map<string, SignedHead>();
+  #read: { readonly identity: string | undefined; readonly to: number } = { identity: undefined, to: 0 };
+  #reading: Promise<void> | undefined;
   #waiting = new Map<string, SignedHead>();
   #next: Promise<void> | undefined;
   #last: Promise<unknown> = Promise.resolve();
@@ -66,8 +70,32 @@ export class HeadsFile implements HeadGuard {
     return this.#next;
   }
 
-  recorded(office: string): number {
-    return this.#recorded.get(office) ?? 0;
+  async newest(office: string): Promise<SignedHead | undefined> {
+    this.#reading ??= this.#readOn().finally(() => {
+      this.#reading = undefined;
+    });
+    try {
+      await this.#reading;
+    } catch (cause) {
+      throw new GatewayError('unavailable', { cause });
+    }
+    return this.#known.get(office);
+  }
+
+  /** What was added since the last time; all of it when another file has taken its place. */
+  async #readOn(): Promise<void> {
+    const handle = await openExisting(this.#file);
+    if (handle === undefined) return;
+    try {
+      const identity = await identityOf(handle);
+      const from = identity === this.#read.identity ? this.#read.to : 0;
+      const { heads, end } = await readHeads(handle, this.#file, from);
+      for (const head of heads)
+        if ((this.#known.get(head.office)?.size ?? -1) < head.size) this.#known.set(head.office, head);
+      this.#read = { identity, to: end };
+    } finally {
+      await handle.close();
+    }
   }
 
   /** After the last `record`. */

@@ -25,8 +25,8 @@ import { freshHead, growAndSign, lockLog, newestHead } from './tree.ts';
 
 /** At most one round in this time, in all processes together, unless the context says another. */
 export const ROUND_MS = 60_000;
-/** Entries read and held at a time while a range is sent. */
-const PART_ENTRIES = 1_000;
+/** Entries read and held at a time while a range is sent: some 15 kB, since anybody may ask and then not read. */
+const PART_ENTRIES = 64;
 
 /** What is to be added to the national log. */
 export interface NationalText {
@@ -49,17 +49,30 @@ export async function nationalCheckpoint(ctx: LogContext): Promise<StoredCheckpo
 export async function nationalRound(ctx: LogContext): Promise<StoredCheckpoint | undefined> {
   // Without the lock first, because most of the time there is nothing to do.
   if (!isDue(ctx, await readNewestCheckpoint(ctx.db.sql, NATIONAL_LOG.key))) return undefined;
-  const target = await transaction(ctx.db.sql, async (tx) => {
+  const texts = await transaction(ctx.db.sql, async (tx) => {
     await lockLog(tx, NATIONAL_LOG.key);
     const newest = await readNewestCheckpoint(tx, NATIONAL_LOG.key);
     if (!isDue(ctx, newest)) return undefined;
-    const size = await addNational(ctx, tx, await changedTexts(ctx, tx));
+    const changed = await changedTexts(ctx, tx);
+    const size = await addNational(ctx, tx, changed);
     if (newest !== undefined && size === newest.size) return undefined;
     await growAndSign(ctx, tx, NATIONAL_LOG, size);
-    return size;
+    return changed;
   });
+  if (texts === undefined) return undefined;
+  await recordHeads(ctx, texts);
   // The checkpoint was signed above, unless there was more than one transaction may take up.
-  return target === undefined ? undefined : freshHead(ctx, NATIONAL_LOG);
+  return freshHead(ctx, NATIONAL_LOG);
+}
+
+/** What the national log publishes of an office has left the house: it stands outside the database too, whoever signed it. */
+async function recordHeads(ctx: LogContext, texts: readonly NationalText[]): Promise<void> {
+  const signedAt = ctx.clock.now();
+  const heads = texts.flatMap(({ kind, office, text }) => {
+    const head = kind === 'office' ? parseTreeHead(text) : undefined;
+    return head === undefined ? [] : [{ office, size: head.size, root: Buffer.from(head.root), signedAt }];
+  });
+  await Promise.all(heads.map(({ office, ...head }) => ctx.guard.record(office, head)));
 }
 
 /** A clock that was put back by more than a round must not stop the rounds. */

@@ -50,9 +50,11 @@ export function checkpointAt(ctx: LogContext, office: string, size: number): Pro
  * processes may ask at once: the lock on the tree's row lets one at a time go on.
  */
 export async function freshHead(ctx: LogContext, log: Log): Promise<StoredCheckpoint> {
+  // Before the size is read: another process may sign a larger one meanwhile.
+  const signed = await ctx.guard.newest(log.key.office);
   const target = await log.readSize(ctx.db.sql);
   if (target === undefined) throw new GatewayError('not-found');
-  assertNotShrunk(ctx, log, target);
+  assertNotShrunk(log, target, signed);
   const newest = await newestHead(ctx, log);
   if (newest !== undefined && newest.size >= target) return newest;
   for (;;) {
@@ -105,10 +107,12 @@ export async function growAndSign(
   if (isSigned && !again) return newest;
   const head = await log.readSize(tx);
   assert(head !== undefined && head >= target && grown <= head, 'a log never shrinks');
-  assertNotShrunk(ctx, log, head);
+  const known = await ctx.guard.newest(key.office);
+  assertNotShrunk(log, head, known);
   const size = Math.min(head, grown + ROUND_LEAVES);
   const root = await grow(tx, log, grown, size);
-  if (size < target) return undefined;
+  if (size < target || size < (known?.size ?? 0)) return undefined;
+  if (known !== undefined) await assertHeld(tx, log, known);
   if (newest !== undefined) await assertConsistent(tx, log, newest, { size, root });
   const signed = await signTreeHead(ctx, tx, log, { size, root });
   const written = await upsertCheckpoint(tx, key, signed);
@@ -116,10 +120,19 @@ export async function growAndSign(
   return signed;
 }
 
+type KnownHead = Pick<StoredCheckpoint, 'size' | 'root'>;
+
 /** A database may be put back under a gateway that runs, for example when a standby that lags behind is promoted. */
-function assertNotShrunk(ctx: LogContext, log: Log, size: number): void {
-  const signed = ctx.guard.recorded(log.key.office);
-  assert(size >= signed, `${log.name} still has the ${signed} entries that were signed`);
+function assertNotShrunk(log: Log, size: number, signed: KnownHead | undefined): void {
+  const expected = signed?.size ?? 0;
+  assert(size >= expected, `${log.name} still has the ${expected} entries that were signed`);
+}
+
+/** As long again is not enough: entries that came after the database was put back are others than those that were signed. */
+async function assertHeld(tx: TransactionSql, log: Log, { size, root }: KnownHead): Promise<void> {
+  const stored = await readCheckpoint(tx, log.key, size);
+  const held = stored?.root ?? (await readRoot(tx, log, size));
+  assert(sameBytes(held, root), `${log.name} still begins with the ${size} entries that were signed`);
 }
 
 /** How many leaves the tiles stand for. Nobody else can grow or sign the log until the transaction ends. */

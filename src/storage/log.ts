@@ -122,8 +122,8 @@ export async function upsertCheckpoint(sql: Queryable, key: LogKey, checkpoint: 
 }
 
 /**
- * Offices whose log has grown beyond their newest checkpoint, unless that was signed after `signedBefore`; those that
- * have waited longest first.
+ * Offices whose log has grown beyond their newest checkpoint, unless that was signed after `signedBefore` (and not ahead of
+ * the database's clock, by one that was wrong); those that have waited longest first.
  */
 export async function findOverdueLogs(sql: Sql, signedBefore: number, limit: number): Promise<LogKey[]> {
   const rows = await sql<LogKey[]>`
@@ -134,7 +134,7 @@ export async function findOverdueLogs(sql: Sql, signedBefore: number, limit: num
       WHERE c.lane = h.lane AND c.office = h.office ORDER BY c.size DESC LIMIT 1
     ) newest ON true
     WHERE h.size > coalesce(newest.size, 0)
-      AND coalesce(newest.signed_at <= ${formatInstant(signedBefore)}::timestamptz, true)
+      AND coalesce(newest.signed_at <= ${formatInstant(signedBefore)}::timestamptz OR newest.signed_at > now(), true)
     ORDER BY newest.signed_at NULLS FIRST
     LIMIT ${limit}`;
   return [...rows];

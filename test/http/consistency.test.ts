@@ -35,7 +35,7 @@ beforeAll(async () => {
         : undefined,
   };
   // A gateway that has lost the heads that it signed: what a client notices must not rest on them.
-  const guard = { record: async () => {}, recorded: () => 0 };
+  const guard = { record: async () => {}, newest: async () => undefined };
   server = await testServer(officeRoutes({ ...logs.ctx, guard, directory, log: silentLogger }), { authenticate });
 });
 afterAll(async () => {

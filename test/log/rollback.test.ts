@@ -214,6 +214,32 @@ test('a log that shrinks under a gateway that runs is not signed any more', asyn
   await sql`DELETE FROM filing WHERE office = 'shrunk' AND idx >= 2`;
   await sql`UPDATE office_head SET size = 2 WHERE office = 'shrunk'`;
   await expect(freshCheckpoint(logs.ctx, 'shrunk')).rejects.toThrow('still has the 4 entries that were signed');
+  // Nor by a process that has not signed it itself.
+  const other = new HeadsFile(logs.headsFile);
+  await expect(freshCheckpoint({ ...logs.ctx, guard: other }, 'shrunk')).rejects.toThrow('still has the 4 entries');
+  // Nor when it has become as long again: its entries are others.
+  await logs.file('shrunk', 3);
+  for (const guard of [logs.ctx.guard, other])
+    await expect(freshCheckpoint({ ...logs.ctx, guard }, 'shrunk')).rejects.toThrow(
+      'still begins with the 4 entries that were signed',
+    );
+  const signed = (await readHeadsFile(logs.headsFile)).filter(({ office }) => office === 'shrunk');
+  expect(signed.map(({ size }) => size)).toEqual([4]);
+  await other.close();
+});
+
+test('the head of an office is outside the database once the national log tells of it', async () => {
+  await logs.addOffice('told');
+  await logs.file('told', 2);
+  // Signed by a gateway with a folder of its own.
+  const elsewhere = new HeadsFile(`${file}.elsewhere`);
+  await freshCheckpoint({ ...logs.ctx, guard: elsewhere }, 'told');
+  await elsewhere.close();
+  const heads = async () => (await readHeadsFile(logs.headsFile)).filter(({ office }) => office === 'told');
+  expect(await heads()).toEqual([]);
+  now += 3_600_000;
+  await nationalRound(logs.ctx);
+  expect((await heads()).map(({ size }) => size)).toEqual([2]);
 });
 
 test('a thousand offices are compared in one statement', async () => {

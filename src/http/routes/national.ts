@@ -18,7 +18,7 @@ export interface NationalRouteDeps extends LogContext {
 // roots, nothing about a filing or a filer.
 
 const TAG = 'national';
-const MAX_ENTRIES = 10_000;
+const MAX_ENTRIES = 1_000;
 /** A tile never changes. */
 const FOR_EVER = 'public, max-age=31536000, immutable';
 /** A round is a minute long. */
