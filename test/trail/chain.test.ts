@@ -35,7 +35,7 @@ const event = fc.record(
     target: word,
     result: fc.constantFrom('begun', '200', '403 forbidden', '200 cut-short', 'done'),
     request: word,
-    details: fc.dictionary(word, fc.oneof(fc.integer(), word, fc.array(fc.integer()))),
+    details: fc.dictionary(word, fc.oneof(fc.integer(), word, fc.array(fc.integer())), { noNullPrototype: true }),
   },
   { requiredKeys: ['role', 'party', 'action', 'target', 'result', 'request'] },
 );
