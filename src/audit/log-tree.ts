@@ -6,6 +6,7 @@ import {
   type AuditedCheckpoint,
   readCheckpoints,
   readHeadsInNational,
+  readLargestHead,
   readLevel,
   readSizes,
   readSizesOutside,
@@ -77,6 +78,7 @@ export class LogTreeAudit {
     this.#grown = Math.min(size ?? 0, end);
     if (this.#tree.size > 0) return;
     this.#checkGrown(size, newest, end);
+    await this.#checkNewest(size ?? 0, newest, end);
     await this.#checkSigned(-1, 0, new Map([[0, this.#tree.root(Buffer.alloc(0))]]));
   }
 
@@ -89,6 +91,26 @@ export class LogTreeAudit {
       `office_tree ${this.#name}`,
       `已计算 ${grown} 份，最新检查点 ${newest ?? 0} 份，日志 ${end} 份`,
       `computed to ${grown} entries; the newest checkpoint has ${newest ?? 0}, the log ${end}`,
+    );
+  }
+
+  /** That the newest checkpoints were not taken away: what stands is compared, and of what is gone nothing would be left. */
+  async #checkNewest(grown: number, newest: number | undefined, end: number): Promise<void> {
+    const row = `checkpoint ${this.#name}`;
+    if (this.#key.office === '') {
+      // Entries are signed in the transaction that adds them, unless they are more than one may take up.
+      const isGrowing = grown > 0 && grown % ROUND_LEAVES === 0;
+      if (end > 0 && (newest ?? 0) === 0 && !isGrowing)
+        this.#say('checkpoint', row, '已有条目，却没有检查点', 'there are entries, and no checkpoint of them');
+      return;
+    }
+    const published = await readLargestHead(this.#ctx.tx, this.#key.office);
+    if (published === undefined || published <= (newest ?? -1)) return;
+    this.#say(
+      'checkpoint',
+      row,
+      `全国日志载有 ${published} 份的检查点，所存最新的${newest === undefined ? '没有' : `为 ${newest} 份`}`,
+      `the national log has its checkpoint of ${published} entries; the newest that is stored ${newest === undefined ? 'is gone' : `has ${newest}`}`,
     );
   }
 

@@ -31,6 +31,13 @@ export function keyFacts(source: CopyRow, columns: KeyColumns): KeyFacts | undef
   };
 }
 
+/**
+ * How much later than a key's end, or earlier than its beginning, a filing's time of receipt may be: another process than the
+ * one that revoked goes by the key for up to 5 s more, and takes the time of receipt from its own clock, or from that of the
+ * process before it when that one is ahead.
+ */
+const GRACE_MS = 10_000;
+
 /** Keys that are kept ready to verify with. Making one of P-256 takes as long as half a verification. */
 const KEYS_KEPT = 20_000;
 
@@ -44,9 +51,10 @@ export class FilerKeys {
     if (this.publicKey(kid, key) === undefined)
       return { zh: '登记的公钥与其编号不符', en: 'the registered key is not the one that its id names' };
     const { notBefore, notAfter, revokedAt } = key;
-    if (revokedAt !== undefined && !(at < revokedAt))
+    if (revokedAt !== undefined && !(at < revokedAt + GRACE_MS))
       return { zh: '受理时密钥已被吊销', en: 'the key was revoked before the filing was received' };
-    if ((notBefore !== undefined && !(at >= notBefore)) || (notAfter !== undefined && !(at <= notAfter)))
+    const isTooEarly = notBefore !== undefined && !(at >= notBefore - GRACE_MS);
+    if (isTooEarly || (notAfter !== undefined && !(at <= notAfter + GRACE_MS)))
       return { zh: '受理时密钥不在有效期内', en: 'the key was not in force when the filing was received' };
     return undefined;
   }

@@ -99,6 +99,17 @@ export async function readHeadsInNational(
     ) heads WHERE size > ${from} AND size <= ${to} ORDER BY idx`;
 }
 
+/** The largest size that the national log has for an office, of entries that are what their leaves commit to. */
+export async function readLargestHead(tx: TransactionSql, office: string): Promise<number | undefined> {
+  const end = `/offices/${office}`;
+  const rows = await tx<{ size: number | null }[]>`
+    SELECT max(CASE WHEN split_part(text, E'\n', 2) ~ '^[0-9]{1,15}$' THEN split_part(text, E'\n', 2)::bigint END) AS size
+    FROM national_entry
+    WHERE lane = 0 AND office = ${office} AND kind = 'office' AND right(split_part(text, E'\n', 1), length(${end}::text)) = ${end}
+      AND leaf = sha256('\\x00'::bytea || convert_to(text, 'UTF8'))`;
+  return rows[0]?.size ?? undefined;
+}
+
 export interface AuditedCosignature {
   readonly size: number;
   readonly kid: string;

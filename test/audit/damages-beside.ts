@@ -4,6 +4,28 @@ import { EMPTY, MAIN, SECOND } from './world.ts';
 /** Of what stands beside the offices' logs: the national log, recoveries, the trail, keys, mandates, offices. */
 export const OTHER_DAMAGES: readonly Damage[] = [
   {
+    name: 'everything that was computed and signed of an office deleted',
+    statements: () =>
+      `DELETE FROM checkpoint WHERE office = '${MAIN}'; DELETE FROM tile WHERE office = '${MAIN}'; DELETE FROM office_tree WHERE office = '${MAIN}'; DELETE FROM cosignature`,
+    finds: () => [`checkpoint checkpoint ${MAIN}`],
+  },
+  {
+    name: 'the newest checkpoint of an office deleted, and its tree put back',
+    statements: () =>
+      `DELETE FROM checkpoint WHERE office = '${MAIN}' AND size = (SELECT max(size) FROM checkpoint WHERE office = '${MAIN}'); UPDATE office_tree t SET size = (SELECT max(size) FROM checkpoint c WHERE c.office = t.office) WHERE office = '${MAIN}'`,
+    finds: () => [`checkpoint checkpoint ${MAIN}`],
+  },
+  {
+    name: 'the row of a tree deleted',
+    statements: () => `DELETE FROM office_tree WHERE office = '${SECOND}'`,
+    finds: () => [`tree office_tree ${SECOND}`],
+  },
+  {
+    name: 'everything that was signed of the national log deleted',
+    statements: () => "DELETE FROM checkpoint WHERE office = ''; DELETE FROM office_tree WHERE office = ''",
+    finds: () => ['checkpoint checkpoint national'],
+  },
+  {
     name: 'text of the national log',
     statements: () => `UPDATE national_entry SET ${letter('text', 50)} WHERE idx = 0`,
     finds: () => ['checkpoint-unchecked checkpoint national', 'national national_entry 0', 'national national_entry 0'],

@@ -161,7 +161,12 @@ export const LOG_DAMAGES: readonly Damage[] = [
     name: 'the last filing deleted with all trace in head, tree and checkpoints',
     statements: ({ last }) =>
       `DELETE FROM filing WHERE ${at(last)}; UPDATE office_head SET size = size - 1 WHERE office = '${MAIN}'; DELETE FROM checkpoint WHERE office = '${MAIN}' AND size = (SELECT max(size) FROM checkpoint WHERE office = '${MAIN}'); UPDATE office_tree t SET size = (SELECT max(size) FROM checkpoint c WHERE c.office = t.office) WHERE office = '${MAIN}'`,
-    finds: () => [`head-time office_head ${MAIN}`, 'national national_entry 5', 'tick-count tick'],
+    finds: () => [
+      `checkpoint checkpoint ${MAIN}`,
+      `head-time office_head ${MAIN}`,
+      'national national_entry 5',
+      'tick-count tick',
+    ],
   },
   {
     name: 'two filings swapped',
