@@ -78,10 +78,10 @@ export function perform(
   authenticate: Authenticate,
   limits: Limits | undefined,
 ): Promise<Response> | Response {
-  if (call.headerCount > HEADERS_MAX) throw new GatewayError('header-too-large');
   // A signed filing has no token, and its body is the handler's to read: nothing to wait for.
   const hasNothingToAwait = call.headers.authorization === undefined && compiled.body === undefined;
   if (!hasNothingToAwait) return performAwaiting(compiled, call, authenticate, limits);
+  checkHead(call);
   checkRequest(compiled, call, limits);
   return compiled.route.handle(call);
 }
@@ -103,10 +103,15 @@ export async function admit(
   authenticate: Authenticate,
   limits: Limits | undefined,
 ): Promise<void> {
+  checkHead(call);
   const { authorization } = call.headers;
   if (authorization !== undefined) call.caller = await authenticate(authorization);
   checkRequest(compiled, call, limits);
   if (compiled.body !== undefined) call.body = await readJson(compiled.body, call);
+}
+
+function checkHead(call: RequestCall): void {
+  if (call.headerCount > HEADERS_MAX) throw new GatewayError('header-too-large');
 }
 
 /** Everything that can be told without the body. */

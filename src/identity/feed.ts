@@ -81,12 +81,15 @@ export class ChangeFeed {
     const sentAt = clock.monotonic();
     try {
       if (this.#polledAt === undefined || sentAt - this.#polledAt > MAX_PAUSE_MS) return await this.#restart();
+      // Read first, and heard of when all that it counts was told: what changed nothing has a number and no row.
+      const head = await selectIdentityHead(sql);
       const changes = await selectIdentityChanges(sql, this.#last, MAX_CHANGES);
       if (changes.length === MAX_CHANGES) return await this.#restart();
       for (const change of changes) {
         this.#options.onChange(change.subjects);
         this.#last = change.n;
       }
+      this.#last = Math.max(this.#last, head);
       this.#polledAt = sentAt;
       await this.#sweep(sentAt);
     } catch (error) {

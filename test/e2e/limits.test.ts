@@ -119,6 +119,9 @@ describe('the head of a request', () => {
     const fields = Array.from({ length: HEADERS_MAX - 1 }, (_, i) => `X-${i}: y`);
     expect(await plain(...fields)).toBe(200);
     expect(await plain(...fields, 'X: y')).toBe(431);
+    // Also where a token comes first, and where what is asked for is recorded.
+    const head = ['GET /v1/filings/13501000000.0/content HTTP/1.1', 'Host: x', ...fields, 'X: y'].join('\r\n');
+    expect((await client.ask(Buffer.from(`${head}\r\n\r\n`), 'GET')).status).toBe(431);
   });
 
   test('16 KiB in all, in one field, in many, or in the target', async () => {

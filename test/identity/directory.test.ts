@@ -46,6 +46,14 @@ async function within5s(holds: () => Promise<boolean>): Promise<number> {
 }
 
 describe('the directory', () => {
+  test('has heard of what changed nothing too: ticks need not ask again for ever', async () => {
+    const directory = await start({ pollMs: 20 });
+    const office = { office: '13501009999', agency: 'city', region: '350100', name: { zh: '甲', en: 'A' } } as const;
+    for (let times = 0; times < 2; times++) await putOffice(ctx, office);
+    const [head] = await database.db.sql<{ n: number }[]>`SELECT n FROM identity_head`;
+    await expect.poll(() => directory.heard()).toBe(head?.n);
+  });
+
   test('knows keys, parties with registrations, offices and mandates', async () => {
     const key = await registerParty(ctx, FILER, 'filer');
     await putParty(ctx, { id: AGENT, kind: 'agent', name: '代理' });
