@@ -51,6 +51,7 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, B
   /** What the audit trail is told of a recorded request beside what the request itself says. */
   details: TrailDetails | undefined;
   onBegin: Call<unknown, unknown, unknown>['begin'] | undefined;
+  isUnchanged = false;
   readonly #onDeadline: (call: RequestCall) => void;
   readonly #context: Context;
   readonly #incoming: IncomingMessage | undefined;
@@ -151,6 +152,10 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, B
   begin(actor: Exclude<Caller, { role: 'anonymous' }>, target: string): Promise<void> {
     assert(this.onBegin !== undefined, 'only what is recorded and public begins by itself');
     return this.onBegin(actor, target);
+  }
+
+  unchanged(): void {
+    this.isUnchanged = true;
   }
 
   expire(now: number): void {

@@ -131,7 +131,7 @@ export function problemCodes(route: Route): readonly ErrorCode[] {
   add(successMedia(route).length > 1, 'not-acceptable');
   add(route.body !== undefined, 'too-large', 'unsupported-media-type', 'timeout');
   add(route.body?.kind === 'json', 'malformed-json', 'invalid-resource');
-  add(route.recorded !== undefined, 'overloaded');
+  add(route.recorded !== undefined, 'overloaded', 'rate-limited');
   add(route.recorded === 'administration', 'outcome-unknown');
   return ERROR_CODES.filter((code) => codes.has(code));
 }

@@ -66,8 +66,10 @@ async function act(compiled: CompiledRoute, call: RequestCall, entry: Entry): Pr
   } catch (error) {
     // Whatever went wrong is the answer, also when the database that failed cannot take this row either.
     if (entry.hasBegun) await entry.addLate(entry.resultOf(error));
+    else if (call.caller.role !== 'anonymous') await entry.refused(error);
     throw error;
   }
+  if (call.isUnchanged && !entry.hasBegun) return response;
   assert(entry.hasBegun, 'what administers is entered in the trail before it is done');
   const { status } = response;
   if (isStream(compiled, call, response))
@@ -95,6 +97,8 @@ class Entry {
   }
 
   async begin(actor: Party, target: string): Promise<void> {
+    // Who comes with a token has been counted. Counted apart from filings, which others cannot send again without end.
+    if (this.#call.caller.role === 'anonymous') this.#deps.limits?.admit(`signed ${actor.party}`, actor.role);
     this.#actor = actor;
     this.#target = target;
     await this.add('begun');
@@ -143,12 +147,16 @@ class Entry {
     await this.add(this.resultOf(error));
   }
 
-  /** Whose token was refused has not been counted yet. */
+  /**
+   * Whose token was refused has not been counted yet. Counted apart from what the party itself does: whoever has a token of
+   * it that has ended must not use up its limit.
+   */
   #isWithinLimit({ party, role }: Party): boolean {
     const { limits } = this.#deps;
     if (limits === undefined) return true;
-    if (limits.blocked(party, role) !== undefined) return false;
-    limits.take(party, role);
+    const apart = `refused ${party}`;
+    if (limits.blocked(apart, role) !== undefined) return false;
+    limits.take(apart, role);
     return true;
   }
 

@@ -54,6 +54,8 @@ export interface Call<P, Q, B> {
    * good, before it is done. Without a signature nobody is known, and strangers would fill the trail.
    */
   begin(actor: Exclude<Caller, { role: 'anonymous' }>, target: string): Promise<void>;
+  /** For the same, in place of `begin`: what is asked for was done before, so that nothing is done and nothing entered. */
+  unchanged(): void;
 }
 
 /**

@@ -1,10 +1,11 @@
 import type { Clock } from '../std/clock.ts';
 import { GatewayError, type Violation } from '../std/errors.ts';
 import type { Text } from '../std/text.ts';
-import type { Database } from '../storage/db.ts';
+import type { Database, Sql, TransactionSql } from '../storage/db.ts';
 import { nextIdentityChange } from '../storage/identity-writes.ts';
 import { transaction } from '../storage/transaction.ts';
 import { IdentityState, type Needs } from './state.ts';
+import { Turns } from './turns.ts';
 
 /** What the verbs of this folder work with. */
 export interface IdentityContext {
@@ -30,15 +31,29 @@ export interface Change<R> {
 }
 
 /**
+ * All changes wait for one row. Without a bound of their own they would wait on every connection of the pool, and filings
+ * would get none.
+ */
+const BOUNDS = { atOnce: 2, mayWait: 300 };
+const turnsOf = new WeakMap<Sql, Turns>();
+
+function inTurn<T>(sql: Sql, work: () => Promise<T>): Promise<T> {
+  const turns = turnsOf.get(sql) ?? new Turns(BOUNDS);
+  turnsOf.set(sql, turns);
+  return turns.take(work);
+}
+
+/**
  * Applies changes in order in one transaction; a refused one stops no other. The result has an outcome or the refusal
  * for each. Throws when the transaction failed as a whole: then nothing was changed, or, when the connection was lost during
- * COMMIT, possibly everything; every change is idempotent, so that it can be sent again.
+ * COMMIT, possibly everything; every change is idempotent, so that it can be sent again. Throws `overloaded` when too many
+ * wait.
  */
 export async function applyChanges<R>(
   ctx: IdentityContext,
   changes: readonly Change<R>[],
 ): Promise<(Outcome<R> | GatewayError)[]> {
-  const { results, subjects } = await transaction(ctx.db.sql, async (tx) => {
+  const inTransaction = async (tx: TransactionSql) => {
     const n = await nextIdentityChange(tx);
     const state = await IdentityState.load(
       tx,
@@ -48,7 +63,9 @@ export async function applyChanges<R>(
     const results = changes.map((change) => attempt(change, state));
     await state.write(tx, n);
     return { results, subjects: state.subjects };
-  });
+  };
+  const { sql } = ctx.db;
+  const { results, subjects } = await inTurn(sql, () => transaction(sql, inTransaction));
   if (subjects.length > 0) ctx.changed?.(subjects);
   return results;
 }

@@ -1,7 +1,7 @@
 import type { Violation } from '../std/errors.ts';
 import { GatewayError } from '../std/errors.ts';
 import type { Text } from '../std/text.ts';
-import { type MandateRow, selectKeyring } from '../storage/identity.ts';
+import { type MandateRow, selectKeyring, selectMandates } from '../storage/identity.ts';
 import {
   applyChange,
   type Change,
@@ -32,6 +32,8 @@ export interface SignedMandate {
   readonly jws: string;
   /** Told whose signature was found good, before anything is changed. */
   readonly begin: (signatory: Signatory, id: string) => Promise<void>;
+  /** Told instead when exactly this stands already, so that there is nothing to begin. */
+  readonly unchanged?: () => void;
 }
 
 /**
@@ -52,6 +54,12 @@ export async function giveMandate(ctx: GiveMandateContext, input: SignedMandate)
   if (terms.filer !== key.party)
     throw refuse('/filer', 'signer', '应为签名密钥所属的申报人', 'must be the filer whose key has signed');
   refuseIfAny(checkMandate(terms));
+  // Whoever sends on what stands makes no work: neither rows of the trail nor a transaction.
+  const [standing] = await selectMandates(ctx.db.sql, [terms.id]);
+  if (standing?.jws === input.jws) {
+    input.unchanged?.();
+    return { created: false, resource: mandateResource(standing) };
+  }
   await input.begin({ party: key.party, role: key.kind as PartyKind, kid }, terms.id);
   return applyChange(ctx, signedChange(terms, { jws: input.jws, signedAt: iat * 1000 }, kid));
 }

@@ -86,7 +86,7 @@ async function applyAnyway(
   try {
     return await applyChanges(ctx, changes);
   } catch (error) {
-    const code = classifyFailure(error);
+    const code = error instanceof GatewayError ? error.code : classifyFailure(error);
     if (code === undefined) throw error;
     return changes.map(() => new GatewayError(code));
   }

@@ -124,17 +124,19 @@ describe('refusals', () => {
     expect((await ask(refusing, 'filer', new Story(), path)).story).toEqual(['filer f1 thing - 403 forbidden']);
   });
 
-  test('beyond the rate limit make no rows, of a token that was refused neither', async () => {
+  test('beyond the rate limit make no rows; tokens that were refused count apart from what their party does', async () => {
     const one = { ratePerSecond: 0.001, burst: 3 };
     const limits = new Limits(systemClock, { filer: one, agent: one, office: one, operator: one });
     const story = new Story();
     const { made, options } = appOf(refusing, story, limits);
     const { app } = testApp([made], options);
     const statuses: number[] = [];
-    for (const token of ['filer', 'filer', 'expired', 'filer', 'expired', 'filer'])
+    const tokens = ['expired', 'expired', 'expired', 'expired', 'filer', 'filer', 'filer', 'filer'];
+    for (const token of tokens)
       statuses.push((await app.request('/things/x', { headers: { Authorization: `Bearer ${token}` } })).status);
-    expect(statuses).toEqual([403, 403, 401, 429, 401, 429]);
-    expect(story.events.length).toBe(3);
+    expect(statuses).toEqual([401, 401, 401, 401, 403, 403, 403, 429]);
+    expect(story.events.filter((row) => row.endsWith('401 unauthenticated')).length).toBe(3);
+    expect(story.events.length).toBe(6);
   });
 });
 
@@ -198,6 +200,49 @@ describe('administering', () => {
     const forgetful = await ask(acting(story.did, { access: 'public' }), undefined);
     expect(forgetful).toMatchObject({ status: 500, story: [] });
     expect(forgetful.log.text).toContain('request failed');
+  });
+});
+
+describe('what is public and brought by signature', () => {
+  const signed = (handle: Definition['handle']): Definition => ({
+    method: 'PUT',
+    access: 'public',
+    recorded: 'administration',
+    handle,
+  });
+  const beginning = signed(async (call) => {
+    await call.begin(FILER, 'kid');
+    return new Response('ok');
+  });
+
+  test('has a limit for each party, apart from that of its own requests', async () => {
+    const two = { ratePerSecond: 0.001, burst: 2 };
+    const limits = new Limits(systemClock, { filer: two, agent: two, office: two, operator: two });
+    const story = new Story();
+    const { made, options } = appOf(beginning, story, limits);
+    const { app } = testApp([made], options);
+    const statuses: number[] = [];
+    for (let i = 0; i < 4; i++) statuses.push((await app.request('/things/x', { method: 'PUT' })).status);
+    expect(statuses).toEqual([200, 200, 429, 429]);
+    expect(story.events.length).toBe(4);
+    expect(limits.state('f1', 'filer').remaining).toBe(2);
+    const headers = { Authorization: 'Bearer filer' };
+    expect((await app.request('/things/x', { method: 'PUT', headers })).status).toBe(200);
+  });
+
+  test('is a row when it is refused before it has begun, of a caller that is known', async () => {
+    const refusing = signed(() => Promise.reject(new GatewayError('bad-signature')));
+    const row = 'filer f1 thing x-1 401 bad-signature';
+    expect(await ask(refusing, 'filer')).toMatchObject({ status: 401, story: [row] });
+    expect(await ask(refusing, undefined)).toMatchObject({ status: 401, story: [] });
+  });
+
+  test('is none when it was done before', async () => {
+    const standing = signed(async (call) => {
+      call.unchanged();
+      return new Response('ok');
+    });
+    expect(await ask(standing, undefined)).toMatchObject({ status: 200, story: [] });
   });
 });
 

@@ -76,7 +76,9 @@ describe('a mandate that its filer signs', () => {
   test('sent again is the same one', async () => {
     const text = signed({ id: 'again' });
     const first = await give(text);
+    const before = begun.length;
     expect(await give(text)).toEqual({ ...first, created: false });
+    expect(begun.length).toBe(before);
   });
 
   test('gives way to one that was signed later, never to one that was signed before', async () => {

@@ -228,6 +228,46 @@ describe('rotation', () => {
     expect((await readKey(ctx, operator, old.jwk.kid)).notAfter).toBe('2026-11-20T00:00:00.000Z');
   });
 
+  test('that ends the old key at once does so from now on, and is there when it is sent again', async () => {
+    const { party, old, next, claims } = await setUp();
+    const rotation = jws(old, { ...claims, notAfter: '2026-01-01T00:00:00Z' });
+    const now = new Date(clock.now()).toISOString();
+    expect((await rotateKey(ctx, rotation)).created).toBe(true);
+    expect((await readKey(ctx, operator, old.jwk.kid)).notAfter).toBe(now);
+    clock.pass(1_000);
+    expect(await rotateKey(ctx, rotation)).toMatchObject({ created: false, resource: { kid: next.jwk.kid } });
+    expect((await readKey(ctx, operator, old.jwk.kid)).notAfter).toBe(now);
+    const third = makeKey('EdDSA');
+    const another = { ...claims, jwk: third.jwk, proof: proof(third, party, clock) };
+    expect(await refusal(rotateKey(ctx, jws(old, another)))).toMatchObject({ code: 'key-not-in-force' });
+    await revokeKey(ctx, { kid: next.jwk.kid, reason: 'lost' });
+    expect(await refusal(rotateKey(ctx, rotation))).toMatchObject({ code: 'key-not-in-force' });
+  });
+
+  test('what was signed for another purpose begins nothing', async () => {
+    const { party, old, next, claims } = await setUp();
+    const begun: unknown[] = [];
+    const bring = (text: string) => refusal(rotateKey(ctx, text, async (signatory) => void begun.push(signatory)));
+    const { proof: _, ...unproven } = claims;
+    for (const [foreign, header] of [
+      [
+        { filer: party, type: 'tax.vat', period: '2026-10' },
+        { typ: 'filing+jws', aud: ISSUER },
+      ],
+      [{ iss: party, sub: party, aud: ISSUER, iat: iat(), exp: iat() + 60, jti: 'x' }, {}],
+      [{ ...claims, aud: 'https://other.test' }, {}],
+      [{ ...claims, iat: iat() - 700 }, {}],
+      [unproven, {}],
+      [{ ...claims, jwk: old.jwk, proof: proof(old, party, clock) }, {}],
+      [{ ...claims, notAfter: 'tomorrow' }, {}],
+    ] as const)
+      await bring(jws(old, foreign, header));
+    expect(begun).toEqual([]);
+    await rotateKey(ctx, jws(old, claims), async (signatory) => void begun.push(signatory));
+    expect(begun).toEqual([{ party, role: 'filer', kid: old.jwk.kid }]);
+    expect((await readKey(ctx, operator, next.jwk.kid)).party).toBe(party);
+  });
+
   test('is refused for everything that does not fit', async () => {
     const { party, old, next, claims } = await setUp();
     const rotated = (text: string) => refusal(rotateKey(ctx, text));

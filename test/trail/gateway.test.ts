@@ -69,7 +69,9 @@ describe('each recorded operation leaves its rows', () => {
     if (call === undefined) throw new Error(`${operationId} has no example in test/contract/calls.ts`);
     for (const answer of [await call(stage)].flat()) {
       const rows = await rowsOf(answer);
-      const results = [...(kind === 'administration' ? ['begun'] : []), String(answer.status)];
+      // A signed mandate that stands already is answered as it stands: nothing is done.
+      const isUnchanged = operationId === 'giveMandate' && answer.status === 200;
+      const results = isUnchanged ? [] : [...(kind === 'administration' ? ['begun'] : []), String(answer.status)];
       expect(rows.map(({ action, result }) => [action, result])).toEqual(results.map((each) => [operationId, each]));
       for (const row of rows) expect([row.role, row.party]).not.toContain('-');
     }
@@ -128,7 +130,8 @@ describe('a row says who, what and how it ended', () => {
     expect(short(rows)).toEqual(['begun', '201'].map((result) => `filer ${party.id} rotateKey ${party.kid} ${result}`));
     expect(rows[1]?.details).toEqual({ key: next.kid });
     const stale = party.jws(JSON.stringify({ ...claims, iat: iat - 86_400 }), {});
-    expect(short(await rowsOf(await rotate(stale))).at(-1)).toMatch(/rotateKey \S+ 422 invalid-resource$/);
+    const refused = await rotate(stale);
+    expect([refused.status, await rowsOf(refused)]).toEqual([422, []]);
     const forged = stage.filer.jws(JSON.stringify(claims), { kid: party.kid });
     expect(await rowsOf(await rotate(forged))).toEqual([]);
     expect(await rowsOf(await rotate('x'))).toEqual([]);

@@ -43,7 +43,11 @@ export function signedMandateRoutes(deps: IdentityContext): readonly Route[] {
       ],
       handle: async (call) => {
         const jws = await call.text();
-        const given = giveMandate(ctx, { jws, begin: ({ party, role }, id) => call.begin({ party, role }, id) });
+        const given = giveMandate(ctx, {
+          jws,
+          begin: ({ party, role }, id) => call.begin({ party, role }, id),
+          unchanged: () => call.unchanged(),
+        });
         return answer(given, '/path', ({ id }) => `/v1/mandates/${id}`);
       },
     }),
