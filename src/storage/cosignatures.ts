@@ -7,6 +7,9 @@ import type { FilingPosition } from './standing.ts';
 
 // What offices have acknowledged, and cosigned. Every statement names its lanes.
 
+/** A cosigner's clock may be so far behind; one that cosigned longer before the checkpoint was signed meant another note. */
+const CLOCK_SKEW = '5 minutes';
+
 export interface CosignatureRow {
   /** Entries under the checkpoint that was cosigned. */
   readonly size: number;
@@ -17,12 +20,18 @@ export interface CosignatureRow {
   readonly cosignedAt: number;
 }
 
-/** A key cosigns a checkpoint once: what it says again later changes nothing. */
+/**
+ * A key cosigns a checkpoint once: what it says again later changes nothing, unless the checkpoint was signed anew since, under
+ * another name or after a recovery.
+ */
 export async function insertCosignature(tx: TransactionSql, key: LogKey, row: CosignatureRow): Promise<void> {
   await tx`
     INSERT INTO cosignature (lane, office, size, kid, line, cosigned_at)
     VALUES (${key.lane}, ${key.office}, ${row.size}, ${row.kid}, ${row.line}, ${formatInstant(row.cosignedAt)})
-    ON CONFLICT (lane, office, size, kid) DO NOTHING`;
+    ON CONFLICT (lane, office, size, kid) DO UPDATE SET line = excluded.line, cosigned_at = excluded.cosigned_at
+    WHERE cosignature.cosigned_at < (
+      SELECT signed_at - ${CLOCK_SKEW}::interval FROM checkpoint
+      WHERE lane = ${key.lane} AND office = ${key.office} AND size = ${row.size})`;
 }
 
 /** Whether just this line is stored for the checkpoint. */
@@ -77,8 +86,10 @@ export async function readDeliveries(sql: Sql, filings: readonly FilingPosition[
       ORDER BY 1, 2 LIMIT 1
     ) a
     LEFT JOIN LATERAL (
-      SELECT kid, line, cosigned_at, size FROM cosignature
+      SELECT kid, line, cosigned_at, size FROM cosignature k
       WHERE lane = want.lane AND office = want.office AND size > want.idx
+        AND cosigned_at + ${CLOCK_SKEW}::interval >= (
+          SELECT signed_at FROM checkpoint WHERE lane = want.lane AND office = want.office AND size = k.size)
       ORDER BY size, kid LIMIT 1
     ) s ON true
     LEFT JOIN checkpoint cp ON cp.lane = want.lane AND cp.office = want.office AND cp.size = s.size`;
