@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { filingOf } from '../support/expect.ts';
 import { lodging } from '../support/filer.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
+import { forgetSubmissions } from '../support/output.ts';
 import { submit } from '../support/parties.ts';
 import { bytesOf, type Draft } from './draft.ts';
 import { GENERATORS, type Stage, setStage } from './generators.ts';
@@ -33,6 +34,7 @@ beforeAll(async () => {
   process.stdout.write(`FUZZ_SEED=${SEED}\n`);
   gateway = await startGateway({ env: { ...RATES, LOG_LEVEL: 'debug', NATIONAL_SECONDS: '1' } });
   stage = await setStage(gateway);
+  forgetSubmissions();
   client = new RawClient(gateway.port);
   operations = await readOperations();
   const body = JSON.stringify({

@@ -23,10 +23,19 @@ export function keepOutput(source: string, ...streams: readonly (Readable | null
 /** Longer bodies repeat what shorter ones hold, or are nothing but long. */
 const MAX_KEPT_BODY = 1024 * 1024;
 const known = new Set<string>();
+let isRemembering = FOLDER !== undefined;
+
+/**
+ * For the rest of this process. Fuzzing gives members other names, so that it cannot be told which of their values logs
+ * may carry; it marks what it makes up, and searches answers and logs for its marks itself.
+ */
+export function forgetSubmissions(): void {
+  isRemembering = false;
+}
 
 /** Remembers the values in what is submitted: JSON, or lines of it. What is neither holds none. */
 export function keepSubmitted(body: string | Uint8Array): void {
-  if (FOLDER === undefined || body.length > MAX_KEPT_BODY) return;
+  if (FOLDER === undefined || !isRemembering || body.length > MAX_KEPT_BODY) return;
   const text = typeof body === 'string' ? body : Buffer.from(body).toString();
   const fresh = textsIn(text).flatMap(leavesOf).filter(isFresh);
   if (fresh.length === 0) return;
