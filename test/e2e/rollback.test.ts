@@ -26,7 +26,7 @@ const postgres = (): string => path.join(gateway.dataDir, 'postgres');
 const headsFile = (): string => path.join(gateway.dataDir, 'heads.log');
 
 beforeAll(async () => {
-  gateway = new Gateway({ env: { NATIONAL_SECONDS: '1' } }, await freePort());
+  gateway = new Gateway({}, await freePort());
   await gateway.start();
   const { keys } = (await gateway.ask('GET', '/.well-known/jwks.json')).json() as { keys: { x: string }[] };
   publicKey = Buffer.from(keys[0]?.x ?? '', 'base64url');
