@@ -27,13 +27,15 @@ export interface OwnGatewayOptions {
   readonly workers: number;
   /** Folder for a V8 CPU profile of the gateway; none when absent. */
   readonly profileDir?: string | undefined;
+  /** Environment variables beside the bench's own, such as rate limits that do limit. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /**
  * A gateway of the bench's own: the built program in production mode, an embedded PostgreSQL with fsync in a new folder, and
  * rate limits that do not limit. Everything is gone after `stop`.
  */
-export async function startGateway({ workers, profileDir }: OwnGatewayOptions): Promise<BenchGateway> {
+export async function startGateway({ workers, profileDir, env }: OwnGatewayOptions): Promise<BenchGateway> {
   if (!existsSync(PROGRAM)) throw new Error('the gateway is not built: npm run build');
   const folder = await mkdtemp(path.join(os.tmpdir(), 'shenbao-bench-'));
   // Run by root, PostgreSQL runs as another account: where that cannot go, the database would be kept elsewhere, and stay.
@@ -44,7 +46,7 @@ export async function startGateway({ workers, profileDir }: OwnGatewayOptions): 
   const logFile = path.join(folder, 'gateway.log');
   const log = openSync(logFile, 'a');
   const child = spawn(process.execPath, [...profile, PROGRAM], {
-    env: environment({ port, folder, workers }),
+    env: { ...environment({ port, folder, workers }), ...env },
     stdio: ['ignore', log, log],
   });
   const ended = new Promise<void>((resolve) => child.once('exit', () => resolve()));
