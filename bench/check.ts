@@ -20,7 +20,7 @@ export interface CheckInput {
   readonly corpus: CorpusOptions;
   readonly files: readonly string[];
   /** The warm-up and the measured run. */
-  readonly outcomes: readonly LoadOutcome[];
+  readonly outcomes: readonly Pick<LoadOutcome, 'statuses' | 'sent' | 'unanswered' | 'samples'>[];
   /** Entries that were in the logs before. */
   readonly before: ReadonlyMap<string, number>;
 }
@@ -35,10 +35,33 @@ export function nodeHash(data: Uint8Array): Uint8Array {
  */
 export async function checkRun(input: CheckInput, onProgress: (read: number) => void): Promise<CheckResult> {
   const faults: string[] = [];
+  const files = new FilingFiles(input.files);
   const created = sum(input.outcomes.map(({ statuses }) => statuses[201] ?? 0));
   const sent = sum(input.outcomes.map((outcome) => outcome.sent));
   const unanswered = sum(input.outcomes.map((outcome) => outcome.unanswered));
   if (unanswered > 0) faults.push(`${unanswered} of ${sent} requests were not answered`);
+  const samples = input.outcomes.flatMap((outcome) => outcome.samples);
+  const sampled = { ...input, created, samples, payload: (number: number) => files.payload(number) };
+  const checked = await checkStored(sampled, onProgress);
+  faults.push(...checked.faults);
+  return { ok: faults.length === 0, offices: input.corpus.offices, ...checked, faults };
+}
+
+/** What is compared, however it was sent. */
+export interface StoredInput extends Pick<CheckInput, 'gateway' | 'issuer' | 'corpus' | 'before'> {
+  /** 201s counted. */
+  readonly created: number;
+  readonly samples: readonly { readonly filing: number; readonly body: string }[];
+  /** The bytes that filing `number` of the corpus signed. */
+  readonly payload: (number: number) => Uint8Array;
+}
+
+/** Logs dense and with the signed roots, rows stored = 201s, sampled receipts. */
+export async function checkStored(
+  input: StoredInput,
+  onProgress: (read: number) => void,
+): Promise<Pick<CheckResult, 'stored' | 'receipts' | 'faults'>> {
+  const faults: string[] = [];
   let stored = 0;
   for (let i = 0; i < input.corpus.offices; i++) {
     const office = officeOf(i);
@@ -48,13 +71,13 @@ export async function checkRun(input: CheckInput, onProgress: (read: number) => 
       faults.push(`office ${office}: ${String(error)}`);
     }
   }
-  if (stored !== created) faults.push(`${created} times 201, but ${stored} rows stored`);
+  if (stored !== input.created) faults.push(`${input.created} times 201, but ${stored} rows stored`);
   const receipts = await checkReceipts(input, faults);
-  if (created > 0 && receipts === 0) faults.push('no receipt was sampled');
-  return { ok: faults.length === 0, stored, offices: input.corpus.offices, receipts, faults };
+  if (input.created > 0 && receipts === 0) faults.push('no receipt was sampled');
+  return { stored, receipts, faults };
 }
 
-async function pullOffice(input: CheckInput, office: string, onProgress: (read: number) => void): Promise<number> {
+async function pullOffice(input: StoredInput, office: string, onProgress: (read: number) => void): Promise<number> {
   const key: Jwk = { ...officeKey(input.corpus.seed, office), sub: office };
   const client = new ShenbaoClient({ gateway: input.gateway, issuer: input.issuer, key, hash: nodeHash });
   const before = input.before.get(office) ?? 0;
@@ -75,14 +98,13 @@ async function pullOffice(input: CheckInput, office: string, onProgress: (read: 
   return added;
 }
 
-async function checkReceipts({ gateway, issuer, files, outcomes }: CheckInput, faults: string[]): Promise<number> {
+async function checkReceipts({ gateway, issuer, samples, payload }: StoredInput, faults: string[]): Promise<number> {
   const jwks = await new ShenbaoClient({ gateway, issuer }).jwks();
-  const filings = new FilingFiles(files);
   let verified = 0;
-  for (const { filing: number, body } of outcomes.flatMap(({ samples }) => samples)) {
+  for (const { filing: number, body } of samples) {
     const filing = JSON.parse(body) as Filing;
     const report = await verifyReceipt(filing.receipt, jwks, {
-      payloadBytes: filings.payload(number),
+      payloadBytes: payload(number),
       issuer,
       hash: nodeHash,
     });

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 
 /** CPU time that processes have used, in seconds. */
 export interface CpuTimes {
@@ -76,16 +76,34 @@ function ticksPerSecond(): number {
   return knownTicks;
 }
 
-/** Resident memory of the gateway's own processes, bytes: the highest that each has had. */
+/** Resident memory of the gateway's own processes, bytes: the highest that each has had since its start or the last reset. */
 export function peakMemory(gatewayPid: number): number | undefined {
-  if (process.platform !== 'linux') return undefined;
-  const own = family(gatewayPid, readAll()).filter(({ name }) => name !== 'postgres');
-  return own.reduce((sum, { pid }) => sum + peakOf(pid), 0);
+  return ownMemory(gatewayPid, /^VmHWM:\s+(\d+) kB$/m);
 }
 
-function peakOf(pid: number): number {
+/** The same, just now. */
+export function memoryNow(gatewayPid: number): number | undefined {
+  return ownMemory(gatewayPid, /^VmRSS:\s+(\d+) kB$/m);
+}
+
+/** Lets {@link peakMemory} begin anew; proc_pid_clear_refs(5). */
+export function resetPeakMemory(gatewayPid: number): void {
+  for (const { pid } of ownProcesses(gatewayPid)) writeFileSync(`/proc/${pid}/clear_refs`, '5');
+}
+
+function ownProcesses(gatewayPid: number): ProcessStat[] {
+  if (process.platform !== 'linux') return [];
+  return family(gatewayPid, readAll()).filter(({ name }) => name !== 'postgres');
+}
+
+function ownMemory(gatewayPid: number, line: RegExp): number | undefined {
+  if (process.platform !== 'linux') return undefined;
+  return ownProcesses(gatewayPid).reduce((sum, { pid }) => sum + kilobytesOf(pid, line) * 1024, 0);
+}
+
+function kilobytesOf(pid: number, line: RegExp): number {
   try {
-    return Number(/^VmHWM:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0) * 1024;
+    return Number(line.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1] ?? 0);
   } catch {
     return 0;
   }
