@@ -32,8 +32,12 @@ export interface LoadOutcome {
   /** Requests without an answer: broken connections and timeouts. */
   readonly unanswered: number;
   readonly latencyMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
+  /** Milliseconds by percentile, 0 to 100. */
+  readonly distribution: readonly (readonly [percentile: number, ms: number])[];
   /** Answers in each second. */
   readonly series: readonly number[];
+  /** Latency of the answers of each second. */
+  readonly latencySeries: readonly { readonly second: number; readonly p50: number; readonly p99: number }[];
   readonly samples: readonly { readonly filing: number; readonly body: string }[];
   /** CPU seconds of the load generator itself. */
   readonly cpuSeconds: number;
@@ -50,6 +54,8 @@ const ANSWER_PATIENCE_SECONDS = 10;
 const SAMPLES = 200;
 /** One answer in so many is kept, until there are enough. */
 const SAMPLE_EVERY = 101;
+/** Enough for a plot whose right end is where it matters. */
+const PERCENTILES = [0, 1, 5, 10, 25, 50, 75, 90, 95, 98, 99, 99.5, 99.8, 99.9, 99.95, 99.99, 100];
 const PROBLEM = '{"type":"urn:shenbao:problem:';
 
 const setup = JSON.parse(process.argv[2] ?? '') as LoadSetup;
@@ -97,20 +103,35 @@ class Tally {
   readonly problems: Record<string, number> = {};
   readonly latencyUs: RecordableHistogram = createHistogram();
   readonly series: number[] = [];
+  readonly latencySeries: { second: number; p50: number; p99: number }[] = [];
   readonly samples: { filing: number; body: string }[] = [];
   readonly startMs = performance.now();
   lastMs = this.startMs;
   sent = 0;
   answered = 0;
   unanswered = 0;
+  readonly #secondUs: RecordableHistogram = createHistogram();
+  #second = 0;
 
   answer(status: number, latencyMs: number): void {
     this.answered++;
     this.statuses[status] = (this.statuses[status] ?? 0) + 1;
-    this.latencyUs.record(Math.max(1, Math.round(latencyMs * 1000)));
+    const us = Math.max(1, Math.round(latencyMs * 1000));
+    this.latencyUs.record(us);
     this.lastMs = performance.now();
     const second = Math.floor((this.lastMs - this.startMs) / 1000);
+    if (second !== this.#second) this.endSecond(second);
+    this.#secondUs.record(us);
     this.series[second] = (this.series[second] ?? 0) + 1;
+  }
+
+  endSecond(next: number): void {
+    if (this.#secondUs.count > 0) {
+      const [p50, p99] = [this.#secondUs.percentile(50) / 1000, this.#secondUs.percentile(99) / 1000];
+      this.latencySeries.push({ second: this.#second, p50, p99 });
+    }
+    this.#secondUs.reset();
+    this.#second = next;
   }
 
   body(filing: number, body: string): void {
@@ -197,7 +218,8 @@ function drive(client: autocannon.Client, { run, state, tally, pacer }: Driving)
 
 function outcomeOf(tally: Tally, cpu: NodeJS.CpuUsage, exhausted: boolean): LoadOutcome {
   const at = (percent: number): number => tally.latencyUs.percentile(percent) / 1000;
-  const { sent, statuses, problems, unanswered, samples } = tally;
+  const { sent, statuses, problems, unanswered, samples, latencySeries } = tally;
+  tally.endSecond(0);
   return {
     seconds: (tally.lastMs - tally.startMs) / 1000,
     sent,
@@ -205,7 +227,9 @@ function outcomeOf(tally: Tally, cpu: NodeJS.CpuUsage, exhausted: boolean): Load
     problems,
     unanswered,
     latencyMs: { p50: at(50), p90: at(90), p99: at(99), max: tally.latencyUs.max / 1000 },
+    distribution: PERCENTILES.map((percent) => [percent, percent === 0 ? tally.latencyUs.min / 1000 : at(percent)]),
     series: Array.from(tally.series, (count) => count ?? 0),
+    latencySeries,
     samples,
     cpuSeconds: (cpu.user + cpu.system) / 1e6,
     exhausted,
