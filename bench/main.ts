@@ -5,13 +5,14 @@ import { parseArgs } from 'node:util';
 import { Progress } from '../src/cli/progress.ts';
 import { painter } from '../src/cli/text.ts';
 import { audit } from './audit-command.ts';
+import { bulk } from './bulk-command.ts';
 import { type BenchCommand, type BenchReport, type OnProgress, UsageError } from './command.ts';
 import { http } from './http-command.ts';
 import { peers } from './peers-command.ts';
 import { single } from './single-command.ts';
 import { validate } from './validate-command.ts';
 
-const COMMANDS: Readonly<Record<string, BenchCommand>> = { single, peers, validate, audit, http };
+const COMMANDS: Readonly<Record<string, BenchCommand>> = { single, peers, validate, audit, http, bulk };
 
 const COMMON = {
   json: { type: 'string' },
