@@ -9,6 +9,7 @@ Starts a gateway of its own on an empty database, files signed VAT returns over 
 prints what it took, and checks everything that was stored. Build first: npm run build
 
   --seconds N          length of the measured run (20)
+  --half N             then so many seconds at half of the rate that came out, for its latency (0: not)
   --connections N      connections, each with one request under way (256)
   --filers N           enterprises that file (10000)
   --offices N          tax offices that they file with (10)
@@ -21,6 +22,7 @@ prints what it took, and checks everything that was stored. Build first: npm run
 `,
   options: {
     seconds: { type: 'string', default: '20' },
+    half: { type: 'string', default: '0' },
     connections: { type: 'string', default: '256' },
     filers: { type: 'string', default: '10000' },
     offices: { type: 'string', default: '10' },
@@ -46,6 +48,7 @@ function readOptions(values: Readonly<Record<string, unknown>>): SingleOptions {
     throw new UsageError('--target and --operator-key belong together');
   return {
     seconds: whole('seconds'),
+    halfSeconds: values.half === '0' ? 0 : whole('half'),
     connections: whole('connections'),
     filers: whole('filers'),
     offices: whole('offices'),
@@ -60,7 +63,7 @@ function readOptions(values: Readonly<Record<string, unknown>>): SingleOptions {
 }
 
 function reportLines(result: SingleResult): string[] {
-  const { outcome, cpuUs, machine, check, options } = result;
+  const { outcome, half, cpuUs, machine, check, options } = result;
   const ms = (value: number): string => `${value.toFixed(1)} ms`;
   const us = (value: number): string => `${value.toFixed(0)} µs`;
   const counts = (all: Readonly<Record<string, number>>): string =>
@@ -84,6 +87,9 @@ function reportLines(result: SingleResult): string[] {
     ['latency p90', ms(outcome.latencyMs.p90)],
     ['latency p99', ms(outcome.latencyMs.p99)],
     ['latency max', ms(outcome.latencyMs.max)],
+    ...(half === undefined
+      ? []
+      : [[`latency p50, p99 at ${half.rate}/s`, `${ms(half.latencyMs.p50)}, ${ms(half.latencyMs.p99)}`]]),
     ...cpuRows,
     ...(memory === undefined ? [] : [['gateway memory, peak', `${(memory / 1024 / 1024).toFixed(0)} MiB`]]),
     ['answers', counts(outcome.statuses)],
