@@ -8,11 +8,12 @@ import { audit } from './audit-command.ts';
 import { bulk } from './bulk-command.ts';
 import { type BenchCommand, type BenchReport, type OnProgress, UsageError } from './command.ts';
 import { http } from './http-command.ts';
+import { overload } from './overload-command.ts';
 import { peers } from './peers-command.ts';
 import { single } from './single-command.ts';
 import { validate } from './validate-command.ts';
 
-const COMMANDS: Readonly<Record<string, BenchCommand>> = { single, peers, validate, audit, http, bulk };
+const COMMANDS: Readonly<Record<string, BenchCommand>> = { single, peers, validate, audit, http, bulk, overload };
 
 const COMMON = {
   json: { type: 'string' },
