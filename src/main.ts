@@ -28,6 +28,7 @@ import { Tokens } from './identity/tokens.ts';
 import { type CheckedFiling, type CommitContext, type CommitOutcome, commitTick } from './ingest/commit.ts';
 import { startComparison } from './ingest/comparison.ts';
 import { Pool } from './ingest/pool.ts';
+import { SignatureThread } from './ingest/signatures.ts';
 import { startCheckpointTimer } from './log/checkpoint-timer.ts';
 import { HeadsFile, headsFileIn, keepHeadsSmall } from './log/heads-file.ts';
 import { startNationalTimer } from './log/national-timer.ts';
@@ -204,6 +205,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask, catalogue:
       },
     },
     { name: 'ticks', run: () => parts.pool.drained() },
+    { name: 'signatures', run: () => parts.signatures.close() },
     { name: 'trail', run: () => parts.trail.drained() },
     { name: 'comparison', run: () => parts.comparison.stop() },
     { name: 'checkpoints', run: () => Promise.all(timers.map((timer) => timer.stop())).then(() => {}) },
@@ -317,6 +319,7 @@ function makeParts(input: PartsInput) {
   const commitContext = { db, lanes, clock, signer, issuer, log, ...TICK_BOUNDS };
   const pool = makePool(config, commitContext, (filings) => comparison.wake(filings));
   metrics.gauge('pool_filings', () => pool.size);
+  const signatures = new SignatureThread();
   const catalogue = () => input.catalogue.current;
   const isBusy = () => pool.size > 0;
   const comparison = startComparison({ db, lanes, directory, catalogue, settings, clock, log, metrics, isBusy });
@@ -328,25 +331,15 @@ function makeParts(input: PartsInput) {
     issuer: config.issuer,
     changed: (subjects: readonly string[]) => directory.forget(subjects),
   };
+  const shared = { directory, catalogue, settings, db, lanes };
   const routes = gatewayRoutes({
     filings: {
-      ingest: {
-        directory,
-        catalogue,
-        settings,
-        db,
-        lanes,
-        issuer: config.issuer,
-        env: config.env,
-        pool,
-        limits,
-        metrics,
-      },
+      ingest: { ...shared, issuer: config.issuer, env: config.env, pool, limits, signatures, metrics },
       reading: { db, catalogue, lanes, directory, clock, env: config.env, signer },
       toGatewayError: (error) => failures.explain(error),
       proof: (office, index, checkpoint) => filingProof(logContext, office, index, checkpoint),
     },
-    filers: { db, lanes, directory, catalogue, settings, clock },
+    filers: { ...shared, clock },
     filingTypes: { catalogue },
     catalogue: {
       reload: () => input.catalogue.reload(),
@@ -372,7 +365,7 @@ function makeParts(input: PartsInput) {
   const authenticate = authenticator(tokens);
   const { trail, recorder } = makeTrail({ sql: db.sql, clock }, telemetry);
   const app = createApp({ routes, authenticate, limits, recorder, clock, log, metrics, random: randomBytes, failures });
-  return { app, pool, trail, comparison, logContext };
+  return { app, pool, signatures, trail, comparison, logContext };
 }
 
 /** Tells the person who starts the gateway why it did not; other failures are faults and show where. */

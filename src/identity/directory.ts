@@ -19,7 +19,7 @@ import {
 } from '../storage/identity.ts';
 import { BatchedCache } from './cache.ts';
 import { ChangeFeed } from './feed.ts';
-import { type PublicJwk, publicKeyOf } from './jwk.ts';
+import { type PublicJwk, publicKeyOfText, publicKeyText } from './jwk.ts';
 import type {
   Directory,
   Mandate,
@@ -223,32 +223,29 @@ function groupBy<T>(rows: readonly T[], keyOf: (row: T) => string): Map<string, 
   return groups;
 }
 
-/** Imports its public key when it is first used: 67 us for EC, which a burst of cold keys spends one by one. */
+/** Imports its public key when it is first used, if ever: 67 us for EC. Filings are verified elsewhere. */
 class RegisteredKey implements SigningKey {
   readonly kid: string;
   readonly party: string;
   readonly alg: SignatureAlgorithm;
+  readonly jwk: string;
   readonly notBefore?: number;
   readonly notAfter?: number;
   readonly revokedAt?: number;
-  #source: PublicJwk | undefined;
   #publicKey: KeyObject | undefined;
 
   constructor(row: KeyRow) {
     this.kid = row.kid;
     this.party = row.party;
     this.alg = row.alg as SignatureAlgorithm;
+    this.jwk = publicKeyText(row.jwk as PublicJwk);
     if (row.notBefore !== null) this.notBefore = row.notBefore;
     if (row.notAfter !== null) this.notAfter = row.notAfter;
     if (row.revokedAt !== null) this.revokedAt = row.revokedAt;
-    this.#source = row.jwk as PublicJwk;
   }
 
   get publicKey(): KeyObject {
-    if (this.#publicKey === undefined) {
-      this.#publicKey = publicKeyOf(this.#source as PublicJwk);
-      this.#source = undefined;
-    }
+    this.#publicKey ??= publicKeyOfText(this.jwk);
     return this.#publicKey;
   }
 }

@@ -74,6 +74,15 @@ export function publicKeyOf(jwk: PublicJwk): KeyObject {
   return createPublicKey({ key: jwk as unknown as JsonWebKey, format: 'jwk' });
 }
 
+/** The members that make the key, always in this order. */
+export function publicKeyText({ kty, crv, x, y, n, e }: PublicJwk): string {
+  return JSON.stringify({ kty, crv, x, y, n, e });
+}
+
+export function publicKeyOfText(text: string): KeyObject {
+  return createPublicKey({ key: JSON.parse(text) as JsonWebKey, format: 'jwk' });
+}
+
 const readers: Readonly<Record<string, (members: Members) => Parsed>> = { EC: readEc, OKP: readOkp, RSA: readRsa };
 
 function readEc(members: Members): Parsed {

@@ -15,6 +15,8 @@ export interface SigningKey {
   readonly kid: string;
   readonly party: string;
   readonly alg: SignatureAlgorithm;
+  /** The public key as the text of a JWK (RFC 7517): ASCII, and equal for equal keys. */
+  readonly jwk: string;
   readonly publicKey: KeyObject;
   /** Milliseconds since the epoch; absent bounds are open. */
   readonly notBefore?: number;

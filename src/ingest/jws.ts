@@ -19,8 +19,8 @@ export interface ProtectedHeader {
 /** A JWS (RFC 7515) that has passed every check that needs no key. */
 export interface ParsedJws {
   readonly header: ProtectedHeader;
-  /** What was signed: the ASCII bytes of `protected.payload`. */
-  readonly signingInput: Buffer;
+  /** What was signed: `protected.payload`, which is ASCII. */
+  readonly signingInput: string;
   readonly payload: Buffer;
   readonly signature: Buffer;
   /** The text exactly as received. */
@@ -91,10 +91,9 @@ function assemble(
   }
   if (payload === '' || signature === '')
     throw refuse('JWS 的载荷和签名不得为空。', 'Payload and signature of a JWS must not be empty.');
-  const input = inputLength === undefined ? `${header}.${payload}` : content.slice(0, inputLength);
   return {
     header: parseHeader(header),
-    signingInput: Buffer.from(input, 'latin1'),
+    signingInput: inputLength === undefined ? `${header}.${payload}` : content.slice(0, inputLength),
     payload: Buffer.from(payload, 'base64url'),
     signature: Buffer.from(signature, 'base64url'),
     content,

@@ -20,6 +20,7 @@ import type { CheckedFiling, CommitOutcome } from './commit.ts';
 import { type ParsedJws, parseCompactJws, parseFlattenedJws } from './jws.ts';
 import type { Place, Pool } from './pool.ts';
 import { SignedTick } from './receipt.ts';
+import type { Signatures } from './signatures.ts';
 import { unknownType, type Validation, validateFiling } from './validate.ts';
 import { findKey, verifySignature } from './verify.ts';
 import { type FilingView, filingView } from './view.ts';
@@ -41,6 +42,7 @@ export interface IngestContext {
   readonly env: string;
   readonly pool: Pool<CheckedFiling, CommitOutcome>;
   readonly limits: RateLimiter;
+  readonly signatures: Signatures;
   readonly metrics: Metrics;
 }
 
@@ -129,7 +131,7 @@ export async function verify(ctx: IngestContext, jws: ParsedJws): Promise<Signin
   const key = await findKey(ctx, jws);
   const kind = (await ctx.directory.party(key.party))?.kind ?? 'filer';
   refuseBlocked(ctx, key.party, kind);
-  await verifySignature(key, jws);
+  await verifySignature(ctx.signatures, key, jws);
   takeFromLimit(ctx, key.party, kind);
   return key;
 }

@@ -1,26 +1,7 @@
-import { constants, verify as cryptoVerify, type VerifyKeyObjectInput } from 'node:crypto';
-import type { Directory, SignatureAlgorithm, SigningKey } from '../identity/records.ts';
+import type { Directory, SigningKey } from '../identity/records.ts';
 import { GatewayError } from '../std/errors.ts';
 import type { ParsedJws } from './jws.ts';
-
-interface Scheme {
-  /** Digest that node:crypto is told; null for Ed25519, which has its own. */
-  readonly digest: string | null;
-  readonly options: Omit<VerifyKeyObjectInput, 'key'>;
-  /** Exact length of a signature; undefined where the key decides. */
-  readonly signatureBytes?: number;
-}
-
-/** RFC 7518 section 3 and RFC 8037. The key has exactly one of these; the message's `alg` is compared with it. */
-const SCHEMES: Record<SignatureAlgorithm, Scheme> = {
-  ES256: { digest: 'sha256', options: { dsaEncoding: 'ieee-p1363' }, signatureBytes: 64 },
-  EdDSA: { digest: null, options: {}, signatureBytes: 64 },
-  PS256: {
-    digest: 'sha256',
-    options: { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST },
-  },
-  RS256: { digest: 'sha256', options: { padding: constants.RSA_PKCS1_PADDING } },
-};
+import type { Signatures } from './signatures.ts';
 
 const THUMBPRINT = /^[A-Za-z0-9_-]{43}$/;
 
@@ -51,25 +32,9 @@ export async function findKey(ctx: VerifyContext, jws: ParsedJws): Promise<Signi
  *
  * Whether the key may still be used is decided in authorize: a stranger must not learn that a key was revoked.
  */
-export async function verifySignature(key: SigningKey, jws: ParsedJws): Promise<void> {
-  if (key.alg !== jws.header.alg || !(await holds(key, jws))) throw new GatewayError('bad-signature');
-}
-
-/** In OpenSSL's thread pool: the event loop goes on reading requests while the other core multiplies points. */
-function holds(key: SigningKey, jws: ParsedJws): Promise<boolean> {
-  const scheme = SCHEMES[key.alg];
-  if (scheme.signatureBytes !== undefined && jws.signature.length !== scheme.signatureBytes)
-    return Promise.resolve(false);
-  return new Promise((resolve, reject) => {
-    cryptoVerify(
-      scheme.digest,
-      jws.signingInput,
-      { key: key.publicKey, ...scheme.options },
-      jws.signature,
-      (error, valid) => {
-        if (error === null) resolve(valid);
-        else reject(error);
-      },
-    );
-  });
+export async function verifySignature(signatures: Signatures, key: SigningKey, jws: ParsedJws): Promise<void> {
+  const { alg, jwk } = key;
+  const { header, signingInput, signature } = jws;
+  if (alg !== header.alg || !(await signatures.hold({ alg, jwk, signingInput, signature })))
+    throw new GatewayError('bad-signature');
 }

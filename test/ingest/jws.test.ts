@@ -7,6 +7,7 @@ import type { SignatureAlgorithm, SigningKey } from '../../src/identity/records.
 import { type ParsedJws, parseCompactJws, parseFlattenedJws } from '../../src/ingest/jws.ts';
 import { findKey, verifySignature } from '../../src/ingest/verify.ts';
 import { GatewayError } from '../../src/std/errors.ts';
+import { signaturesHere } from '../support/ingest.ts';
 
 const ISSUER = 'http://gateway.test';
 const KID = 'k'.repeat(43);
@@ -37,10 +38,13 @@ function compact(protectedHeader: unknown, alg: SignatureAlgorithm = 'ES256', pa
 }
 
 async function accepts(parse: () => ParsedJws, alg: SignatureAlgorithm = 'ES256'): Promise<string> {
-  const key: SigningKey = { kid: KID, party: 'p', alg, publicKey: PAIRS[alg].publicKey };
+  const { publicKey } = PAIRS[alg];
+  const jwk = JSON.stringify(publicKey.export({ format: 'jwk' }));
+  const key: SigningKey = { kid: KID, party: 'p', alg, jwk, publicKey };
   try {
     const jws = parse();
     await verifySignature(
+      signaturesHere,
       await findKey({ issuer: ISSUER, directory: { key: async (kid) => (kid === KID ? key : undefined) } }, jws),
       jws,
     );

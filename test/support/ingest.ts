@@ -14,6 +14,7 @@ import type {
 import { type CheckedFiling, type CommitContext, commitTick } from '../../src/ingest/commit.ts';
 import { type Accepted, type IngestContext, submit } from '../../src/ingest/pipeline.ts';
 import { Pool, type PoolOptions } from '../../src/ingest/pool.ts';
+import { holdsHere, type Signatures } from '../../src/ingest/signatures.ts';
 import { readSchemaFiles } from '../../src/ops/schemas.ts';
 import { settingsWith } from './calendar.ts';
 import { commitContext, createOffices } from './commit.ts';
@@ -50,7 +51,8 @@ export class MemoryDirectory implements Directory {
   addKey(signer: SigningParty, dates: Partial<SigningKey> = {}): void {
     const publicKey = createPublicKey({ key: signer.publicJwk as never, format: 'jwk' });
     const { kid, id: party } = signer;
-    this.keys.set(kid, { kid, party, alg: signer.alg as SignatureAlgorithm, publicKey, ...dates });
+    const jwk = JSON.stringify(signer.publicJwk);
+    this.keys.set(kid, { kid, party, alg: signer.alg as SignatureAlgorithm, jwk, publicKey, ...dates });
   }
 
   setParty(id: string, changes: Partial<Party>): void {
@@ -90,6 +92,11 @@ async function shippedTypes(): Promise<Catalogue> {
   return catalogues[0] as Catalogue;
 }
 
+/** In this thread: the sources cannot run in another one. */
+export const signaturesHere: Signatures = {
+  hold: async (task) => holdsHere({ ...task, signingInput: Buffer.from(task.signingInput, 'latin1') }),
+};
+
 /** A pipeline on a real database, with identity in memory and offices that exist. */
 export async function testIngest(
   database: TestDatabase,
@@ -127,6 +134,7 @@ export async function testIngest(
       ...poolOptions,
     }),
     limits: { blocked: () => undefined, take: () => {} },
+    signatures: signaturesHere,
     metrics: { count: () => {}, observe: () => {}, gauge: () => {} },
   };
   return { ctx, directory, clock, commit };
