@@ -11,6 +11,7 @@ import type { Jwk } from '../src/client/keys.ts';
 const PROGRAM = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const SIGNALS = ['SIGINT', 'SIGTERM'] as const;
 const START_PATIENCE_MS = 60_000;
+const READY_EVERY_MS = 20;
 
 /** The issuer of every gateway that a bench starts, so that signed filings can be kept from run to run whatever the port. */
 export const BENCH_ISSUER = 'http://bench.shenbao.test';
@@ -20,6 +21,8 @@ export interface BenchGateway {
   readonly operatorKey: Jwk;
   /** Undefined for a gateway that was running before. */
   readonly pid?: number;
+  /** From the start of the process until it was ready. */
+  readonly startSeconds?: number;
   stop(): Promise<void>;
 }
 
@@ -29,15 +32,17 @@ export interface OwnGatewayOptions {
   readonly profileDir?: string | undefined;
   /** Environment variables beside the bench's own, such as rate limits that do limit. */
   readonly env?: Readonly<Record<string, string>>;
+  /** Data folder to use and to leave there; a new one that is removed when absent. */
+  readonly dataDir?: string;
 }
 
 /**
  * A gateway of the bench's own: the built program in production mode, an embedded PostgreSQL with fsync in a new folder, and
  * rate limits that do not limit. Everything is gone after `stop`.
  */
-export async function startGateway({ workers, profileDir, env }: OwnGatewayOptions): Promise<BenchGateway> {
+export async function startGateway({ workers, profileDir, env, dataDir }: OwnGatewayOptions): Promise<BenchGateway> {
   if (!existsSync(PROGRAM)) throw new Error('the gateway is not built: npm run build');
-  const folder = await mkdtemp(path.join(os.tmpdir(), 'shenbao-bench-'));
+  const folder = dataDir ?? (await mkdtemp(path.join(os.tmpdir(), 'shenbao-bench-')));
   // Run by root, PostgreSQL runs as another account: where that cannot go, the database would be kept elsewhere, and stay.
   await chmod(folder, 0o711);
   const port = await freePort();
@@ -45,6 +50,7 @@ export async function startGateway({ workers, profileDir, env }: OwnGatewayOptio
   const profile = profileDir === undefined ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileDir}`];
   const logFile = path.join(folder, 'gateway.log');
   const log = openSync(logFile, 'a');
+  const started = performance.now();
   const child = spawn(process.execPath, [...profile, PROGRAM], {
     env: { ...environment({ port, folder, workers }), ...env },
     stdio: ['ignore', log, log],
@@ -54,15 +60,16 @@ export async function startGateway({ workers, profileDir, env }: OwnGatewayOptio
     for (const signal of SIGNALS) process.off(signal, interrupted);
     child.kill('SIGTERM');
     await ended;
-    await rm(folder, { recursive: true, force: true });
+    if (dataDir === undefined) await rm(folder, { recursive: true, force: true });
   };
   // A run that is broken off leaves nothing behind either.
   const interrupted = (): void => void stop().finally(() => process.exit(130));
   for (const signal of SIGNALS) process.on(signal, interrupted);
   try {
     await untilReady(url, child);
+    const startSeconds = (performance.now() - started) / 1000;
     const operatorKey = JSON.parse(await readFile(path.join(folder, 'operator.jwk'), 'utf8')) as Jwk;
-    return { url, operatorKey, pid: child.pid as number, stop };
+    return { url, operatorKey, pid: child.pid as number, startSeconds, stop };
   } catch (error) {
     const text = await readFile(logFile, 'utf8');
     await stop();
@@ -93,11 +100,11 @@ function environment({ port, folder, workers }: Place): NodeJS.ProcessEnv {
 }
 
 async function untilReady(url: string, child: ChildProcess): Promise<void> {
-  for (let waited = 0; waited < START_PATIENCE_MS; waited += 100) {
+  for (let waited = 0; waited < START_PATIENCE_MS; waited += READY_EVERY_MS) {
     if (child.exitCode !== null || child.signalCode !== null) throw new Error('it ended');
     const ready = await fetch(`${url}/readyz`).catch(() => undefined);
     if (ready?.ok === true) return;
-    await sleep(100);
+    await sleep(READY_EVERY_MS);
   }
   throw new Error(`not ready after ${START_PATIENCE_MS / 1000} s`);
 }
