@@ -1,9 +1,7 @@
 import { table } from '../src/cli/text.ts';
 import { type AuditBenchOptions, type AuditBenchResult, benchAudit } from './audit.ts';
 import { type BenchCommand, wholeNumber } from './command.ts';
-
-/** What the goals are written for: CPU of one ES256 verification. Scaling is a help on a shared machine, not a measurement. */
-const REFERENCE_US = 67;
+import { scaledCpu } from './figure.ts';
 
 export const audit: BenchCommand = {
   usage: `npm run bench -- audit [options]
@@ -62,7 +60,7 @@ function reportLines({ rounds, machine, options, commit }: AuditBenchResult): st
     `${round.postgresUs.toFixed(1)} µs`,
     `${(round.peakBytes / 1024 / 1024).toFixed(0)} MiB`,
     `${round.verifyUs.toFixed(0)} µs`,
-    `${(((round.auditUs + round.postgresUs) * REFERENCE_US) / round.verifyUs).toFixed(1)} µs`,
+    `${scaledCpu(round.auditUs + round.postgresUs, round).toFixed(1)} µs`,
   ]);
   const { cores, cpu, node, loadBefore } = machine;
   return [

@@ -14,6 +14,7 @@ import { verifyCost } from './calibrate.ts';
 import type { OnProgress } from './command.ts';
 import { commitName } from './commit-name.ts';
 import { readCpu } from './cpu.ts';
+import { type Bars, type BenchResult, type Figure, machineNow, overRounds, scaledCpu, scaledRate } from './figure.ts';
 import { BENCH_ISSUER } from './gateway.ts';
 import { signedCorpus } from './signed.ts';
 
@@ -43,16 +44,8 @@ export interface AuditRound {
   readonly peakBytes: number;
 }
 
-export interface AuditBenchResult {
+export interface AuditBenchResult extends BenchResult {
   readonly bench: 'audit';
-  readonly commit: string;
-  readonly at: string;
-  readonly machine: {
-    readonly cores: number;
-    readonly cpu: string;
-    readonly node: string;
-    readonly loadBefore: number;
-  };
   readonly options: AuditBenchOptions;
   readonly rounds: readonly AuditRound[];
   readonly faults: readonly string[];
@@ -61,7 +54,7 @@ export interface AuditBenchResult {
 /** Fills a database through ticks, then lets the built command audit it, a few times. */
 export async function benchAudit(options: AuditBenchOptions, onProgress: OnProgress): Promise<AuditBenchResult> {
   if (!existsSync(PROGRAM)) throw new Error('the command is not built: npm run build');
-  const loadBefore = os.loadavg()[0] ?? 0;
+  const machine = machineNow();
   const folder = options.keep ?? (await mkdtemp(path.join(os.tmpdir(), 'shenbao-bench-')));
   await chmod(folder, 0o711);
   const log = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {} };
@@ -77,17 +70,57 @@ export async function benchAudit(options: AuditBenchOptions, onProgress: OnProgr
       if (fault !== undefined) faults.push(fault);
       rounds.push(measured);
     }
-    const machine = {
-      cores: os.availableParallelism(),
-      cpu: os.cpus()[0]?.model ?? '',
-      node: process.version,
-      loadBefore,
+    return {
+      bench: 'audit',
+      commit: commitName(),
+      at: new Date().toISOString(),
+      machine,
+      options,
+      figures: figuresOf(rounds),
+      bars: [barsOf(rounds)],
+      rounds,
+      faults,
     };
-    return { bench: 'audit', commit: commitName(), at: new Date().toISOString(), machine, options, rounds, faults };
   } finally {
     await database.stop();
     if (options.keep === undefined) await rm(folder, { recursive: true, force: true });
   }
+}
+
+function figuresOf(rounds: readonly AuditRound[]): Figure[] {
+  const rate = overRounds(rounds.map(({ filingsPerSecond }) => filingsPerSecond));
+  const cpu = overRounds(rounds.map(({ auditUs, postgresUs }) => auditUs + postgresUs));
+  const then = (scale: typeof scaledCpu, of: (round: AuditRound) => number): number =>
+    overRounds(rounds.map((round) => scale(of(round), round))).value;
+  return [
+    {
+      name: 'filings audited/s',
+      unit: '/s',
+      better: 'more',
+      goal: 50_000,
+      scaled: then(scaledRate, ({ filingsPerSecond }) => filingsPerSecond),
+      ...rate,
+    },
+    {
+      name: 'CPU a filing',
+      unit: 'µs',
+      better: 'less',
+      scaled: then(scaledCpu, ({ auditUs, postgresUs }) => auditUs + postgresUs),
+      ...cpu,
+    },
+    {
+      name: 'memory of the audit, peak',
+      unit: 'MiB',
+      better: 'less',
+      ...overRounds(rounds.map(({ peakBytes }) => peakBytes / 1024 / 1024)),
+    },
+  ];
+}
+
+function barsOf(rounds: readonly AuditRound[]): Bars {
+  const part = (name: string, of: (round: AuditRound) => number) => ({ name, value: overRounds(rounds.map(of)).value });
+  const parts = [part('audit', ({ auditUs }) => auditUs), part('PostgreSQL', ({ postgresUs }) => postgresUs)];
+  return { title: 'CPU a filing audited, by process', unit: 'µs', bars: [{ name: 'shenbao audit', parts }] };
 }
 
 async function fill(

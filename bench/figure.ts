@@ -113,10 +113,10 @@ export function overRounds(values: readonly number[]): {
 }
 
 /** `value` CPU microseconds, or a rate, as they would be on the machine that the goals are written for. */
-export function scaledCpu(value: number, { verifyUs }: Machine): number {
+export function scaledCpu(value: number, { verifyUs }: Pick<Machine, 'verifyUs'>): number {
   return (value * REFERENCE_VERIFY_US) / verifyUs;
 }
 
-export function scaledRate(value: number, { verifyUs }: Machine): number {
+export function scaledRate(value: number, { verifyUs }: Pick<Machine, 'verifyUs'>): number {
   return (value * verifyUs) / REFERENCE_VERIFY_US;
 }

@@ -1,6 +1,9 @@
 import { table } from '../src/cli/text.ts';
 import { type BenchCommand, wholeNumber } from './command.ts';
-import { benchPeers, type PeersResult, type Round } from './peers/peers.ts';
+import { overRounds } from './figure.ts';
+import { eachRound, floorRatios, floorUs, ratiosTo } from './peers/figures.ts';
+import { benchPeers, type PeersResult } from './peers/peers.ts';
+import { OUR_NAME } from './peers/subjects.ts';
 
 export const peers: BenchCommand = {
   usage: `npm run bench -- peers [options]
@@ -44,64 +47,41 @@ alone: HTTP, one signature, a bare multi-row insert. Prints ratios with their sp
   },
 };
 
-const OURS = 'Shenbao';
-
 /** Median, and the smallest and largest beside it. */
 function spread(values: readonly number[], digits: number): string {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted[sorted.length >> 1];
-  if (middle === undefined) return '—';
-  return `${middle.toFixed(digits)} (${sorted[0]?.toFixed(digits)}–${sorted.at(-1)?.toFixed(digits)})`;
-}
-
-function totalCpu(round: Round, name: string): number | undefined {
-  const cpu = round.slices[name]?.cpuUs;
-  return cpu && cpu.program + cpu.postgres;
-}
-
-/** What nobody can do without: HTTP, one signature, storing the row. */
-function floorUs(round: Round): number | undefined {
-  const http = totalCpu(round, 'Hono, answering a constant');
-  const rows = totalCpu(round, 'bare multi-row insert, postgres.js, 128 rows');
-  return http === undefined || rows === undefined ? undefined : http + round.verifyUs + rows;
+  if (values.length === 0) return '—';
+  const {
+    value,
+    spread: [least, most],
+  } = overRounds(values);
+  return `${value.toFixed(digits)} (${least.toFixed(digits)}–${most.toFixed(digits)})`;
 }
 
 function reportLines({ names, rounds, machine, options, commit }: PeersResult): string[] {
-  const present = (values: readonly (number | undefined)[]): number[] =>
-    values.filter((value): value is number => value !== undefined);
-  const rows = names.map((name) => {
-    const perSecond = rounds.map((round) => round.slices[name]?.perSecond ?? 0);
-    const ratios = rounds.map(
-      (round) => (round.slices[OURS]?.perSecond ?? 0) / (round.slices[name]?.perSecond ?? Number.NaN),
-    );
-    return [
-      name,
-      spread(perSecond, 0),
-      spread(present(rounds.map((round) => round.slices[name]?.cpuUs?.program)), 0),
-      spread(present(rounds.map((round) => round.slices[name]?.cpuUs?.postgres)), 0),
-      name === OURS ? '' : spread(ratios, 2),
-    ];
-  });
-  const floors = present(rounds.map(floorUs));
-  const ratios = present(
-    rounds.map((round) => {
-      const [floor, actual] = [floorUs(round), totalCpu(round, OURS)];
-      return floor === undefined || actual === undefined ? undefined : floor / actual;
-    }),
-  );
+  const rows = names.map((name) => [
+    name,
+    spread(
+      eachRound(rounds, ({ slices }) => slices[name]?.perSecond),
+      0,
+    ),
+    spread(
+      eachRound(rounds, ({ slices }) => slices[name]?.cpuUs?.program),
+      0,
+    ),
+    spread(
+      eachRound(rounds, ({ slices }) => slices[name]?.cpuUs?.postgres),
+      0,
+    ),
+    name === OUR_NAME ? '' : spread(ratiosTo(name, rounds), 2),
+  ]);
+  const verify = eachRound(rounds, ({ verifyUs }) => verifyUs);
   return [
     ...table([['', 'a second', 'CPU µs each', 'PostgreSQL µs', 'Shenbao / this'], ...rows]),
     '',
     ...table([
-      [
-        'crypto.verify, ES256',
-        `${spread(
-          rounds.map(({ verifyUs }) => verifyUs),
-          0,
-        )} µs`,
-      ],
-      ['floor: HTTP, signature, insert', `${spread(floors, 0)} µs`],
-      ['floor / Shenbao', spread(ratios, 2)],
+      ['crypto.verify, ES256', `${spread(verify, 0)} µs`],
+      ['floor: HTTP, signature, insert', `${spread(eachRound(rounds, floorUs), 0)} µs`],
+      ['floor / Shenbao', spread(floorRatios(rounds), 2)],
       ['rounds', `${rounds.length} of ${options.seconds} s each, median (smallest–largest)`],
       ['machine', `${machine.cores} cores, ${machine.cpu}, Node ${machine.node}, load before ${machine.loadBefore}`],
       ['commit', commit],

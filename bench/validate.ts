@@ -1,16 +1,15 @@
-import os from 'node:os';
 import { table } from '../src/cli/text.ts';
 import { buildCatalogue } from '../src/domain/catalogue.ts';
 import { readSchemaFiles } from '../src/ops/schemas.ts';
 import { UsageError } from './command.ts';
 import { commitName } from './commit-name.ts';
+import { type Bars, type BenchResult, type Figure, machineNow, REFERENCE_VERIFY_US } from './figure.ts';
 import { FULL_RETURN, validateCases, WITHHELD } from './validate/cases.ts';
 import {
   type Cost,
   type Measured,
   type MeasureOptions,
   measure,
-  REFERENCE_VERIFY_US,
   type Spread,
   type Weighed,
 } from './validate/measure.ts';
@@ -22,16 +21,8 @@ export interface ValidateOptions extends MeasureOptions {
   readonly only?: string | undefined;
 }
 
-export interface ValidateResult extends Measured {
+export interface ValidateResult extends Measured, BenchResult {
   readonly bench: 'validate';
-  readonly commit: string;
-  readonly at: string;
-  readonly machine: {
-    readonly cores: number;
-    readonly cpu: string;
-    readonly node: string;
-    readonly loadBefore: number;
-  };
   readonly options: ValidateOptions;
 }
 
@@ -40,7 +31,7 @@ export async function benchValidate(
   options: ValidateOptions,
   onProgress: (text: string, share?: number) => void,
 ): Promise<ValidateResult> {
-  const loadBefore = os.loadavg()[0] ?? 0;
+  const machine = machineNow(false);
   onProgress('reading the filing types');
   const files = await readSchemaFiles();
   const { catalogue, problems } = buildCatalogue(files, { alreadyChecked: true });
@@ -54,16 +45,18 @@ export async function benchValidate(
     bench: 'validate',
     commit: commitName(),
     at: new Date().toISOString(),
-    machine: { cores: os.availableParallelism(), cpu: os.cpus()[0]?.model ?? '', node: process.version, loadBefore },
+    machine,
     options,
+    figures: figuresOf(measured.cases, options),
+    bars: [barsOf(measured.cases)],
     ...measured,
   };
 }
 
 /** From the goals of the project, for a machine on which an ES256 verification takes 67 µs. */
 const GOALS = [
-  { name: 'a full VAT return, all rules', filing: FULL_RETURN, linesOfGoal: 1, goalUs: 25 },
-  { name: '10,000 lines of income tax', filing: WITHHELD, linesOfGoal: 10_000, goalUs: 100_000 },
+  { name: 'a full VAT return, all rules', filing: FULL_RETURN, linesOfGoal: 1, goalUs: 25, unit: 'µs' },
+  { name: '10,000 lines of income tax', filing: WITHHELD, linesOfGoal: 10_000, goalUs: 100_000, unit: 'ms' },
 ] as const;
 
 export function validateReport(result: ValidateResult): string[] {
@@ -99,13 +92,53 @@ export function validateReport(result: ValidateResult): string[] {
   ];
 }
 
-function goalRow({ name, filing, linesOfGoal, goalUs }: (typeof GOALS)[number], { cases, options }: ValidateResult) {
-  const cost = cases.find((one: Weighed) => one.filing.endsWith(filing))?.costs.check;
-  // A goal for 10,000 lines is not met by fewer.
-  if (cost === undefined || options.lines < linesOfGoal) return [];
+/** What a goal is for; a goal for 10,000 lines is not met by fewer. */
+function costOfGoal(goal: (typeof GOALS)[number], cases: readonly Weighed[], { lines }: ValidateOptions) {
+  return lines < goal.linesOfGoal ? undefined : cases.find(({ filing }) => filing.endsWith(goal.filing))?.costs.check;
+}
+
+function goalRow(goal: (typeof GOALS)[number], { cases, options }: ValidateResult) {
+  const { name, goalUs } = goal;
+  const cost = costOfGoal(goal, cases, options);
+  if (cost === undefined) return [];
   const verdict = cost.scaled <= goalUs ? 'met' : 'missed';
   const scaled = `${figure(cost.scaled)} µs scaled, ${figure(cost.scaledLeast)} in the best round`;
   return [[name, `${figure(cost.median)} µs here`, scaled, `goal ${goalUs} µs: ${verdict}`]];
+}
+
+function figuresOf(cases: readonly Weighed[], options: ValidateOptions): Figure[] {
+  return GOALS.flatMap((goal) => {
+    const cost = costOfGoal(goal, cases, options);
+    if (cost === undefined) return [];
+    const [unit, of] = [goal.unit, goal.unit === 'ms' ? 1_000 : 1];
+    return [
+      {
+        name: `CPU of checking ${goal.name}`,
+        value: cost.median / of,
+        unit,
+        better: 'less',
+        goal: goal.goalUs / of,
+        scaled: cost.scaled / of,
+        spread: [cost.least / of, cost.most / of],
+      },
+    ];
+  });
+}
+
+/** Every type with its first example, and the full VAT returns; long lists would hide them. */
+function barsOf(cases: readonly Weighed[]): Bars {
+  const short = cases.filter(({ costs }) => (costs.check?.median ?? 0) + (costs.parse?.median ?? 0) < 1_000);
+  return {
+    title: 'CPU of checking one filing, by step',
+    unit: 'µs',
+    bars: short.map(({ type, version, filing, costs }) => ({
+      name: `${type} ${version}${filing === 'first example' ? '' : `, ${filing}`}`,
+      parts: (['parse', 'check', 'compare'] as const).flatMap((name) => {
+        const cost = costs[name];
+        return cost === undefined ? [] : [{ name, value: cost.median }];
+      }),
+    })),
+  };
 }
 
 function costCells(cost: Cost | undefined): string[] {

@@ -1,10 +1,11 @@
-import os from 'node:os';
 import { verifyCost } from '../calibrate.ts';
 import type { OnProgress } from '../command.ts';
 import { commitName } from '../commit-name.ts';
 import { type CorpusOptions, MONTHS_MAX } from '../corpus.ts';
+import { type BenchResult, machineNow } from '../figure.ts';
 import { BENCH_ISSUER } from '../gateway.ts';
 import { signedCorpus } from '../signed.ts';
+import { peersBars, peersFigures, type Round } from './figures.ts';
 import { hasPgbench } from './pgbench.ts';
 import {
   gatewaySubject,
@@ -25,23 +26,8 @@ export interface PeersOptions {
   readonly seed: string;
 }
 
-/** One round: everything once, one after the other, so that what else the machine does falls on all alike. */
-export interface Round {
-  /** CPU microseconds of one ES256 verification in this round. */
-  readonly verifyUs: number;
-  readonly slices: Readonly<Record<string, Slice>>;
-}
-
-export interface PeersResult {
+export interface PeersResult extends BenchResult {
   readonly bench: 'peers';
-  readonly commit: string;
-  readonly at: string;
-  readonly machine: {
-    readonly cores: number;
-    readonly cpu: string;
-    readonly node: string;
-    readonly loadBefore: number;
-  };
   readonly options: PeersOptions;
   readonly names: readonly string[];
   readonly rounds: readonly Round[];
@@ -54,7 +40,7 @@ const PAUSE_MS = 500;
 
 /** The gateway, what its parts cost alone, and others' ways of doing the same: in turn, several rounds. */
 export async function benchPeers(options: PeersOptions, onProgress: OnProgress): Promise<PeersResult> {
-  const loadBefore = os.loadavg()[0] ?? 0;
+  const machine = machineNow();
   const { seed, filers, offices, connections } = options;
   const corpus: CorpusOptions = { seed, filers, offices, shape: 'usual' };
   const issuer = BENCH_ISSUER;
@@ -72,6 +58,7 @@ export async function benchPeers(options: PeersOptions, onProgress: OnProgress):
         ),
       );
     }
+    const names = subjects.map(({ name }) => name);
     const faults: string[] = [];
     for (const subject of subjects) {
       for (const fault of await subject.check((text) => onProgress(`checking: ${text}`)))
@@ -81,14 +68,11 @@ export async function benchPeers(options: PeersOptions, onProgress: OnProgress):
       bench: 'peers',
       commit: commitName(),
       at: new Date().toISOString(),
-      machine: {
-        cores: os.availableParallelism(),
-        cpu: os.cpus()[0]?.model ?? '',
-        node: process.version,
-        loadBefore,
-      },
+      machine,
       options,
-      names: subjects.map(({ name }) => name),
+      figures: peersFigures(names, rounds),
+      bars: peersBars(names, rounds),
+      names,
       rounds,
       faults,
     };

@@ -97,6 +97,8 @@ function sliceOf(
   };
 }
 
+export const OUR_NAME = 'Shenbao';
+
 export async function gatewaySubject(setup: SubjectSetup, workers: number, onProgress: OnProgress): Promise<Subject> {
   const gateway: BenchGateway = await startGateway({ workers });
   try {
@@ -109,7 +111,7 @@ export async function gatewaySubject(setup: SubjectSetup, workers: number, onPro
     );
     await driven.warmUp(corpus.filers);
     return {
-      name: 'Shenbao',
+      name: OUR_NAME,
       slice: (seconds, tell) => driven.slice(seconds, tell),
       check: async (tell) => {
         const input = { gateway: gateway.url, issuer: BENCH_ISSUER, corpus, files, outcomes: driven.outcomes, before };
@@ -127,7 +129,7 @@ export async function gatewaySubject(setup: SubjectSetup, workers: number, onPro
   }
 }
 
-const NAMES: Readonly<Record<PeerKind, string>> = {
+export const SERVER_NAMES: Readonly<Record<PeerKind, string>> = {
   constant: 'Hono, answering a constant',
   hono: 'textbook: Hono, jose, Ajv, Drizzle',
   fastify: 'textbook: Fastify, jose, Ajv, Drizzle',
@@ -142,7 +144,7 @@ export async function serverSubject(setup: SubjectSetup, kind: PeerKind): Promis
   const driven = new Driven(load, child.pid, kind === 'constant');
   await driven.warmUp(corpus.filers);
   return {
-    name: NAMES[kind],
+    name: SERVER_NAMES[kind],
     slice: (seconds, tell) => driven.slice(seconds, tell),
     check: async () => {
       if (kind === 'constant') return driven.faults();
@@ -158,7 +160,7 @@ export async function serverSubject(setup: SubjectSetup, kind: PeerKind): Promis
   };
 }
 
-const INSERT_NAMES: Readonly<Record<InsertMode, string>> = {
+export const INSERT_NAMES: Readonly<Record<InsertMode, string>> = {
   'one-row': 'one-row inserts, postgres.js, 16 connections',
   'multi-row': 'bare multi-row insert, postgres.js, 128 rows',
   pgbench: 'one-row inserts, pgbench, 16 clients',

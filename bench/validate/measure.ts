@@ -1,8 +1,6 @@
 import { verifyCost } from '../calibrate.ts';
+import { REFERENCE_VERIFY_US } from '../figure.ts';
 import type { Step, ValidateCase } from './cases.ts';
-
-/** What the goals are written for: CPU microseconds of one ES256 verification on a quiet machine of this kind. */
-export const REFERENCE_VERIFY_US = 67;
 
 export interface Spread {
   readonly median: number;
