@@ -3,9 +3,9 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { laneOf, type Period } from '../src/domain/filing.ts';
 import { filingKey } from '../src/domain/filing-key.ts';
-import type { WholeFiling } from '../src/domain/filing-record.ts';
+import type { TickRecord, WholeFiling } from '../src/domain/filing-record.ts';
 import type { Signer } from '../src/identity/signer.ts';
-import { commitment, newSalt, officeLeaf, type StatedLeaf, signTick, stateLeaf } from '../src/ingest/receipt.ts';
+import { commitment, newSalt, officeLeaf, signTick, stateLeaf } from '../src/ingest/receipt.ts';
 import type { LogContext } from '../src/log/context.ts';
 import { HeadsFile, headsFileIn } from '../src/log/heads-file.ts';
 import { merkleTree } from '../src/log/merkle.ts';
@@ -13,11 +13,10 @@ import { freshCheckpoint } from '../src/log/tree.ts';
 import { sha256 } from '../src/std/bytes.ts';
 import type { Clock } from '../src/std/clock.ts';
 import type { Database } from '../src/storage/db.ts';
-import { growHeads, type OfficeHead } from '../src/storage/filings.ts';
+import { growHeads, insertFilings, insertTick, type OfficeHead } from '../src/storage/filings.ts';
 import { commitWithoutWaiting } from '../src/storage/findings.ts';
 import { transaction } from '../src/storage/transaction.ts';
 import { type CorpusOptions, enterprise, officeOf, vatReturn } from './corpus.ts';
-import { addFiling, addTick, CopyRows, FILING_COLUMNS, TICK_COLUMNS } from './fill-rows.ts';
 import { type CorpusKey, publicHalf } from './keys.ts';
 import { QuickSigner } from './quick-sign.ts';
 
@@ -81,8 +80,7 @@ class FillClock implements Clock {
 
 /**
  * Registers the filers of a share and stores their returns, oldest month first, each signed by its filer, with the leaves,
- * ticks, checkpoints and heads that the gateway's own functions make; only the rows go in by COPY. What is there
- * already is not made again.
+ * ticks, checkpoints and heads that the gateway's own functions make and store. What is there already is not made again.
  */
 export async function fillShare(
   ctx: FillContext,
@@ -191,21 +189,19 @@ function* batches({ corpus, filings }: FillPlan, filers: readonly Filer[], done:
 }
 
 interface MadeLot {
-  readonly filings: CopyRows;
-  readonly ticks: CopyRows;
+  readonly filings: readonly WholeFiling[];
+  readonly ticks: readonly TickRecord[];
   readonly heads: readonly OfficeHead[];
 }
 
-/** Makes the rows of many ticks at once. Two sets of buffers: one is sent while the other is filled. */
+/** Makes the rows of many ticks, and stores them in one transaction. */
 class Lot {
   readonly #ctx: FillContext;
   readonly #plan: FillPlan;
   readonly #issuer: { readonly iss: string; readonly env: string };
   readonly #clock: FillClock;
   readonly #heads: Map<string, OfficeHead>;
-  readonly #buffers = [0, 1].map(() => ({ filings: new CopyRows(), ticks: new CopyRows() }));
   readonly #versions = new Versions();
-  #turn = 0;
 
   constructor(
     ctx: FillContext,
@@ -226,25 +222,24 @@ class Lot {
   }
 
   make(batch: readonly Due[]): MadeLot {
-    const made = this.#buffers[this.#turn++ % 2] as Pick<MadeLot, 'filings' | 'ticks'>;
+    const filings: WholeFiling[] = [];
+    const ticks: TickRecord[] = [];
     for (let from = 0; from < batch.length; from += this.#plan.tick)
-      this.#makeTick(made, batch.slice(from, from + this.#plan.tick));
-    return { ...made, heads: [...this.#heads.values()] };
+      ticks.push(this.#makeTick(batch.slice(from, from + this.#plan.tick), filings));
+    return { filings, ticks, heads: [...this.#heads.values()] };
   }
 
-  #makeTick({ filings, ticks }: Pick<MadeLot, 'filings' | 'ticks'>, batch: readonly Due[]): void {
+  #makeTick(batch: readonly Due[], filings: WholeFiling[]): TickRecord {
     const { signer, lanes } = this.#ctx;
     const tick = { lane: laneOf((batch[0] as Due).filer.office, lanes), id: randomUUID() };
-    const stated: StatedLeaf[] = [];
-    for (const due of batch) {
-      const filing = this.#makeFiling(due, { ...tick, leafIndex: stated.length });
-      stated.push(stateLeaf(filing, this.#issuer));
-      addFiling(filings, filing);
-    }
-    const leaves = stated.map(({ leaf }) => leaf);
+    const leaves = batch.map((due, leafIndex) => {
+      const filing = this.#makeFiling(due, { ...tick, leafIndex });
+      filings.push(filing);
+      return stateLeaf(filing, this.#issuer).leaf;
+    });
     const at = this.#clock.now();
     const signature = signTick(signer, this.#issuer, merkleTree(sha256, leaves), at);
-    addTick(ticks, { ...tick, at, leaves: Buffer.concat(leaves), signature });
+    return { ...tick, at, leaves: Buffer.concat(leaves), signature };
   }
 
   #makeFiling({ filer, back, share }: Due, tick: WholeFiling['tick']): WholeFiling {
@@ -283,8 +278,8 @@ class Lot {
   write({ filings, ticks, heads }: MadeLot): Promise<void> {
     return transaction(this.#ctx.db.sql, async (tx) => {
       await commitWithoutWaiting(tx);
-      await filings.sendTo(tx, 'filing', FILING_COLUMNS);
-      await ticks.sendTo(tx, 'tick', TICK_COLUMNS);
+      await insertFilings(tx, filings);
+      await Promise.all(ticks.map((tick) => insertTick(tx, tick)));
       await growHeads(tx, heads);
     });
   }
