@@ -97,17 +97,29 @@ export interface SignedPayload {
 
 /** The steps after the signature. */
 export async function file(ctx: IngestContext, signed: SignedPayload): Promise<Accepted> {
+  const checked = await check(ctx, signed);
+  if (checked.kind === 'replayed') return checked;
+  await signed.turn?.come;
+  const committing = ctx.pool.submit(checked.filing, signed.content.length);
+  signed.turn?.pass();
+  return await answer(ctx, checked.filing, await committing);
+}
+
+/** Ready for the pool, or answered already. */
+export type Checked = { readonly kind: 'checked'; readonly filing: CheckedFiling } | Replayed;
+
+type Replayed = Accepted & { readonly kind: 'replayed' };
+
+/** The steps between the signature and the pool. */
+export async function check(ctx: IngestContext, signed: SignedPayload): Promise<Checked> {
   const payload = parsePayload(signed.payload);
   const asOf = ctx.directory.heard?.();
   try {
     const signer = await authorizeSigner(ctx, signed.key, signed.receivedAt);
     const destination = await authorizeFiling(ctx, signer, payload, signed.receivedAt);
     const validation = await validate(ctx, payload, destination, signed.receivedAt);
-    const checked = prepare(ctx, signed, payload, { ...destination, asOf }, validation);
-    await signed.turn?.come;
-    const committing = ctx.pool.submit(checked, signed.content.length);
-    signed.turn?.pass();
-    return await answer(ctx, checked, await committing);
+    const filing = prepare(ctx, signed, payload, { ...destination, asOf }, validation);
+    return { kind: 'checked', filing };
   } catch (error) {
     const replay = await replayOf(ctx, signed, payload, error);
     if (replay === undefined) throw error;
@@ -215,7 +227,8 @@ function prepare(
   };
 }
 
-async function answer(ctx: IngestContext, filing: CheckedFiling, outcome: CommitOutcome): Promise<Accepted> {
+/** What its tick came to for one filing. */
+export async function answer(ctx: IngestContext, filing: CheckedFiling, outcome: CommitOutcome): Promise<Accepted> {
   if (outcome.kind === 'failed') throw outcome.error;
   if (outcome.kind === 'stored') {
     ctx.metrics.count('filings_stored');
@@ -229,7 +242,7 @@ async function answer(ctx: IngestContext, filing: CheckedFiling, outcome: Commit
 }
 
 /** The original answer again. Everything in its receipt was stored, so its bytes are the same. */
-async function replay(ctx: IngestContext, found: FilingWithTick, offices: readonly string[]): Promise<Accepted> {
+async function replay(ctx: IngestContext, found: FilingWithTick, offices: readonly string[]): Promise<Replayed> {
   const history = await historyOf({ sql: ctx.db.sql, lanes: ctx.lanes }, found.record, offices);
   ctx.metrics.count('filings_replayed');
   const status = history[history.length - 1]?.status ?? 'accepted';
@@ -273,7 +286,7 @@ async function replayOf(
   signed: SignedPayload,
   payload: FilingPayload,
   error: unknown,
-): Promise<Accepted | undefined> {
+): Promise<Replayed | undefined> {
   if (!(error instanceof GatewayError) || !LATER_REFUSALS.has(error.code)) return undefined;
   const offices = (await ctx.directory.party(payload.filer))?.registrations.map(({ office }) => office) ?? [];
   const standing = await findStanding(ctx, filingKey(payload), offices);

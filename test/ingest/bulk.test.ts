@@ -52,7 +52,7 @@ const now = (): number => ingest.clock.now();
 async function upload(chunks: AsyncIterable<Uint8Array>, receivedAt = now): Promise<LineOutcome[]> {
   const outcomes: LineOutcome[] = [];
   try {
-    for await (const outcome of submitBulk(ingest.ctx, splitLines(chunks, 65_536), receivedAt)) outcomes.push(outcome);
+    for await (const some of submitBulk(ingest.ctx, splitLines(chunks, 65_536), receivedAt)) outcomes.push(...some);
   } catch (error) {
     outcomes.push({ line: -1, error });
   }

@@ -1,5 +1,5 @@
 import { Type } from 'typebox';
-import { FILING_BYTES_MAX, submitBulk } from '../../ingest/bulk.ts';
+import { FILING_BYTES_MAX, type LineOutcome, submitBulk } from '../../ingest/bulk.ts';
 import { dryRun, dryRunUnsigned } from '../../ingest/dry-run.ts';
 import { type Accepted, type IngestContext, submit } from '../../ingest/pipeline.ts';
 import type { GatewayError } from '../../std/errors.ts';
@@ -184,15 +184,9 @@ async function* bulkAnswers(
 ): AsyncGenerator<string, undefined> {
   let sent = 0;
   try {
-    for await (const outcome of outcomes) {
-      sent += 1;
-      if ('accepted' in outcome) {
-        const { accepted, line } = outcome;
-        const replayed = accepted.kind === 'replayed' ? { replayed: true } : {};
-        yield `${JSON.stringify({ line, status: statusOf(accepted), ...replayed, filing: accepted.filing })}\n`;
-      } else {
-        yield problemLine(deps, call, outcome.line, outcome.error);
-      }
+    for await (const some of outcomes) {
+      sent += some.length;
+      yield some.map((outcome) => outcomeLine(deps, call, outcome)).join('');
     }
   } catch (error) {
     if (sent === 0) throw error;
@@ -200,6 +194,13 @@ async function* bulkAnswers(
     yield problemLine(deps, call, undefined, error);
   }
   return undefined;
+}
+
+function outcomeLine(deps: FilingRouteDeps, call: Call<unknown, unknown, unknown>, outcome: LineOutcome): string {
+  if (!('accepted' in outcome)) return problemLine(deps, call, outcome.line, outcome.error);
+  const { accepted, line } = outcome;
+  const replayed = accepted.kind === 'replayed' ? { replayed: true } : {};
+  return `${JSON.stringify({ line, status: statusOf(accepted), ...replayed, filing: accepted.filing })}\n`;
 }
 
 function problemLine(
