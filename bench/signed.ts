@@ -7,13 +7,15 @@ import { fileURLToPath } from 'node:url';
 import { CORPUS_FORMAT, type CorpusOptions } from './corpus.ts';
 import type { SignSetup, SignTask } from './sign-worker.ts';
 
-const CACHE = fileURLToPath(new URL('../.cache/bench/', import.meta.url));
+export const CACHE = fileURLToPath(new URL('../.cache/bench/', import.meta.url));
+
+const SIGNER = fileURLToPath(new URL('./sign-worker.ts', import.meta.url));
 
 /** Filers in one file. */
 const SLICE = 2_500;
 
 /** The version of the form that most of the returns fall under; part of the cache's key. */
-const TYPE_VERSION = 'tax.vat.general 2026-02';
+export const TYPE_VERSION = 'tax.vat.general 2026-02';
 
 /**
  * The files that hold the first `months` months of a corpus, each month's slices in order, one compact JWS a line. What is
@@ -36,21 +38,30 @@ export async function signedCorpus(
     const fromFiler = slice * SLICE;
     if (files.length > 0) tasks.push({ files, fromFiler, toFiler: Math.min(fromFiler + SLICE, corpus.filers) });
   }
-  await signAll(tasks, { options: corpus, issuer }, onProgress);
+  const setup: SignSetup = { options: corpus, issuer };
+  const sizeOf = (task: SignTask): number => task.files.length * (task.toFiler - task.fromFiler);
+  await onAllCores({ program: SIGNER, setup, tasks, sizeOf }, onProgress);
   return range(months).flatMap((back) => range(slices).map((slice) => fileOf(back, slice)));
 }
 
-async function signAll(
-  tasks: readonly SignTask[],
-  setup: SignSetup,
+export interface Work<Task> {
+  /** A program that takes its setup as its argument and one task after the other as messages; it sends counts of what it has made, and `idle`. */
+  readonly program: string;
+  readonly setup: object;
+  readonly tasks: readonly Task[];
+  readonly sizeOf: (task: Task) => number;
+}
+
+/** Hands tasks out to as many processes as there are cores. */
+export async function onAllCores<Task extends object>(
+  { program, setup, tasks, sizeOf }: Work<Task>,
   onProgress: (share: number) => void,
 ): Promise<void> {
-  const total = tasks.reduce((sum, { files, fromFiler, toFiler }) => sum + files.length * (toFiler - fromFiler), 0);
+  const total = tasks.reduce((sum, task) => sum + sizeOf(task), 0);
   const queue = [...tasks];
-  let signed = 0;
+  let made = 0;
   const work = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const program = fileURLToPath(new URL('./sign-worker.ts', import.meta.url));
       const worker = fork(program, [JSON.stringify(setup)], { execArgv: ['--import', 'tsx'] });
       const next = (): void => {
         const task = queue.shift();
@@ -58,11 +69,13 @@ async function signAll(
         else worker.send(task);
       };
       worker.on('error', reject);
-      worker.on('exit', (code) => (code === 0 ? resolve() : reject(new Error(`signing ended with ${code}`))));
+      worker.on('exit', (code) =>
+        code === 0 ? resolve() : reject(new Error(`${path.basename(program)} ended with ${code}`)),
+      );
       worker.on('message', (message: number | 'idle') => {
         if (message === 'idle') return next();
-        signed += message;
-        onProgress(signed / total);
+        made += message;
+        onProgress(made / total);
       });
       next();
     });

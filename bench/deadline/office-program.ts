@@ -1,0 +1,172 @@
+// The offices of a deadline night: a process of its own that asks which logs grew, pulls them and verifies all that it gets. Its
+// parent says how much has been filed when nothing more comes, and gets an OfficeReport when all of it was pulled.
+import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { type PullState, ShenbaoClient } from '../../src/client/client.ts';
+import { nodeHash } from '../check.ts';
+import { officeKey, officeOf } from '../corpus.ts';
+import type { Percentiles } from './load-program.ts';
+
+export interface OfficeSetup {
+  readonly url: string;
+  readonly issuer: string;
+  readonly seed: string;
+  readonly offices: number;
+  /** Between two rounds over the logs that grew. */
+  readonly pauseMs: number;
+}
+
+/** All that will ever stand in these logs. */
+export interface OfficeEnd {
+  readonly expected: number;
+  readonly patienceSeconds: number;
+}
+
+export interface OfficeOutcome {
+  /** Entries pulled, verified against signed roots and acknowledged. */
+  readonly pulled: number;
+  readonly batches: number;
+  /** From a filing's arrival at the gateway until its office had verified it. */
+  readonly waitedMs: Percentiles;
+  /** The office that had to wait longest, and the office for which the longest wait was shortest. */
+  readonly worst: { readonly office: string; readonly ms: number };
+  readonly best: { readonly office: string; readonly ms: number };
+  /** The longest wait of what arrived at the offices in each second since the start of this process. */
+  readonly longestEach: readonly number[];
+  readonly startedAt: number;
+  readonly cpuSeconds: number;
+}
+
+export type OfficeReport =
+  | { readonly event: 'ready' }
+  | { readonly event: 'tick'; readonly pulled: number }
+  | { readonly event: 'done'; readonly outcome: OfficeOutcome };
+
+const PERCENTILES = [1, 50, 90, 99, 99.9, 100];
+const AT_ONCE = 4;
+/** The gateway answers an empty question after so long. */
+const WAIT_SECONDS = 1;
+
+const setup = JSON.parse(process.argv[2] ?? '') as OfficeSetup;
+const startedAt = Date.now();
+const waitedMs: RecordableHistogram = createHistogram();
+const longestEach: number[] = [];
+let end: OfficeEnd | undefined;
+let pulled = 0;
+let batches = 0;
+
+/** One office's puller. */
+class Office {
+  readonly code: string;
+  longestMs = 0;
+  /** When the newest entry that was pulled had arrived at the gateway. */
+  #newestAt = startedAt;
+  readonly #client: ShenbaoClient;
+  #state: PullState | undefined;
+
+  constructor(code: string) {
+    this.code = code;
+    const key = { ...officeKey(setup.seed, code), sub: code };
+    this.#client = new ShenbaoClient({ gateway: setup.url, issuer: setup.issuer, key, hash: nodeHash });
+  }
+
+  get client(): ShenbaoClient {
+    return this.#client;
+  }
+
+  /** All that the log held when it was told that it grew, and what came meanwhile. */
+  async pull(size: number): Promise<void> {
+    while ((this.#state?.size ?? 0) < size) {
+      const received: number[] = [];
+      const batch = await this.#client.office(this.code).pull('deadline', {
+        ...(this.#state === undefined ? {} : { state: this.#state }),
+        onEntry: ({ entry }) => void received.push(Date.parse(entry.receivedAt)),
+        save: ({ state }) => this.#arrived(received, state.size - (this.#state?.size ?? 0)),
+      });
+      if (batch === undefined) return;
+      pulled += batch.state.size - (this.#state?.size ?? 0);
+      this.#state = batch.state;
+      batches++;
+    }
+  }
+
+  /**
+   * Only now is it known that these are the log's next entries: its root came out. Entries of a lease whose answer was lost are
+   * verified again with the next ones, and not named: an office's times never run backwards, so that these came after the newest one.
+   */
+  #arrived(received: readonly number[], count: number): void {
+    const unnamed = Array.from({ length: Math.max(0, count - received.length) }, () => this.#newestAt);
+    const now = Date.now();
+    const second = Math.floor((now - startedAt) / 1_000);
+    for (const at of [...unnamed, ...received]) {
+      const ms = now - at;
+      waitedMs.record(Math.max(1, Math.round(ms)));
+      this.longestMs = Math.max(this.longestMs, ms);
+      longestEach[second] = Math.max(longestEach[second] ?? 0, ms);
+    }
+    this.#newestAt = received.at(-1) ?? this.#newestAt;
+  }
+}
+
+const offices = new Map(Array.from({ length: setup.offices }, (_, i) => [officeOf(i), new Office(officeOf(i))]));
+
+const agency = (offices.get(officeOf(0)) as Office).client;
+
+/** What a gateway that runs already has from before is read, and not measured. */
+async function catchUp(): Promise<string> {
+  const heads = await agency.heads('tax');
+  for (const { office, size } of heads.items) await offices.get(office)?.pull(size);
+  for (const office of offices.values()) office.longestMs = 0;
+  waitedMs.reset();
+  longestEach.length = 0;
+  [pulled, batches] = [0, 0];
+  return heads.next;
+}
+
+async function watch(from: string): Promise<OfficeOutcome> {
+  let since = from;
+  let giveUpAt = Number.POSITIVE_INFINITY;
+  while (end === undefined || (pulled < end.expected && Date.now() < giveUpAt)) {
+    if (end !== undefined) giveUpAt = Math.min(giveUpAt, Date.now() + end.patienceSeconds * 1_000);
+    const heads = await agency.heads('tax', { since, waitSeconds: WAIT_SECONDS });
+    since = heads.next;
+    const grown = heads.items.filter(({ office }) => offices.has(office));
+    const work = async (): Promise<void> => {
+      for (let head = grown.shift(); head !== undefined; head = grown.shift())
+        await offices.get(head.office)?.pull(head.size);
+    };
+    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    await sleep(setup.pauseMs);
+  }
+  return outcome();
+}
+
+function outcome(): OfficeOutcome {
+  const sorted = [...offices.values()].toSorted((a, b) => b.longestMs - a.longestMs);
+  const named = ({ code, longestMs }: Office) => ({ office: code, ms: longestMs });
+  const { user, system } = process.cpuUsage();
+  return {
+    pulled,
+    batches,
+    waitedMs:
+      waitedMs.count === 0 ? [] : PERCENTILES.map((percentile) => [percentile, waitedMs.percentile(percentile)]),
+    worst: named(sorted[0] as Office),
+    best: named(sorted.at(-1) as Office),
+    longestEach: Array.from(longestEach, (ms) => ms ?? 0),
+    startedAt,
+    cpuSeconds: (user + system) / 1e6,
+  };
+}
+
+function report(message: OfficeReport): void {
+  process.send?.(message);
+}
+
+process.on('message', (message: OfficeEnd) => {
+  end = message;
+});
+process.on('disconnect', () => process.exit(0));
+setInterval(() => report({ event: 'tick', pulled }), 500).unref();
+const begun = await catchUp();
+report({ event: 'ready' });
+report({ event: 'done', outcome: await watch(begun) });
