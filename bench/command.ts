@@ -1,4 +1,5 @@
 import type { ParseArgsConfig } from 'node:util';
+import type { BenchResult } from './figure.ts';
 
 /** One bench: its options beside those that all have, and how to run it. */
 export interface BenchCommand {
@@ -12,7 +13,7 @@ export type OnProgress = (text: string, share?: number) => void;
 
 export interface BenchReport {
   /** What `--json` and `--save` keep. */
-  readonly result: { readonly bench: string; readonly commit: string; readonly at: string };
+  readonly result: BenchResult;
   readonly lines: readonly string[];
   /** With any of them there is no figure. */
   readonly faults: readonly string[];

@@ -1,19 +1,30 @@
-import { mkdir, writeFile } from 'node:fs/promises';
-import path from 'node:path';
-import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
+import { type ParseArgsConfig, parseArgs } from 'node:util';
 import { Progress } from '../src/cli/progress.ts';
 import { painter } from '../src/cli/text.ts';
 import { audit } from './audit-command.ts';
 import { bulk } from './bulk-command.ts';
-import { type BenchCommand, type BenchReport, type OnProgress, UsageError } from './command.ts';
+import { type BenchCommand, type OnProgress, UsageError } from './command.ts';
+import { deadline } from './deadline-command.ts';
+import { growth } from './growth-command.ts';
 import { http } from './http-command.ts';
 import { overload } from './overload-command.ts';
 import { peers } from './peers-command.ts';
+import { repeatText, resultFile, resultText, writeText } from './report/files.ts';
+import { readmeCommand, reportCommand, runSetCommand, SET_OPTIONS, SET_USAGE } from './set-command.ts';
 import { single } from './single-command.ts';
 import { validate } from './validate-command.ts';
 
-const COMMANDS: Readonly<Record<string, BenchCommand>> = { single, peers, validate, audit, http, bulk, overload };
+const COMMANDS: Readonly<Record<string, BenchCommand>> = {
+  single,
+  peers,
+  validate,
+  audit,
+  http,
+  bulk,
+  overload,
+  deadline,
+  growth,
+};
 
 const COMMON = {
   json: { type: 'string' },
@@ -24,40 +35,64 @@ const COMMON_USAGE = `  --json FILE          write the result as JSON
   --save               write it to bench/results/<date>-<commit>-<bench>.json
 `;
 
-const RESULTS = fileURLToPath(new URL('./results/', import.meta.url));
-
 interface Arguments {
   readonly command: BenchCommand;
   readonly values: Readonly<Record<string, unknown>>;
 }
 
 function usage(): string {
-  return Object.values(COMMANDS)
-    .map((command) => command.usage + COMMON_USAGE)
-    .join('\n');
+  return [SET_USAGE, ...Object.values(COMMANDS).map((command) => command.usage + COMMON_USAGE)].join('\n');
 }
 
-function readArguments([name, ...rest]: readonly string[]): Arguments | 'help' {
-  if (name === undefined || name === '--help') return 'help';
-  const command = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
-  if (command === undefined) throw new UsageError(`the benches are called ${Object.keys(COMMANDS).join(', ')}`);
+function parse<T extends Pick<ParseArgsConfig, 'options' | 'allowPositionals'>>(args: readonly string[], config: T) {
   try {
-    const { values } = parseArgs({ args: rest, options: { ...command.options, ...COMMON }, strict: true });
-    return values.help === true ? 'help' : { command, values };
+    return parseArgs({ args: [...args], strict: true, ...config });
   } catch (error) {
     throw new UsageError((error as Error).message);
   }
 }
 
-async function main(): Promise<number> {
-  const parsed = readArguments(process.argv.slice(2));
-  if (parsed === 'help') {
-    process.stdout.write(usage());
+function readArguments([name, ...rest]: readonly string[]): Arguments | 'help' {
+  const command = name !== undefined && Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (command === undefined) throw new UsageError(`the benches are called ${Object.keys(COMMANDS).join(', ')}`);
+  const { values } = parse(rest, { options: { ...command.options, ...COMMON } });
+  return values.help === true ? 'help' : { command, values };
+}
+
+async function main(args: readonly string[]): Promise<number> {
+  const [name, ...rest] = args;
+  const progress = new Progress(process.stderr.isTTY ? process.stderr : undefined, () => performance.now());
+  if (name === 'report') {
+    const { values, positionals } = parse(rest, { options: { out: { type: 'string' } }, allowPositionals: true });
+    await reportCommand(positionals, values.out);
     return 0;
   }
-  const { command, values } = parsed;
-  const progress = new Progress(process.stderr.isTTY ? process.stderr : undefined, () => performance.now());
-  const { lines, faults, result } = await command.run(values, teller(progress));
+  if (name === 'readme') {
+    await readmeCommand(parse(rest, { allowPositionals: true }).positionals);
+    return 0;
+  }
+  if (name === undefined || name.startsWith('--')) {
+    const { values } = parse(args, { options: SET_OPTIONS });
+    if (values.help) return help();
+    const { failed, lines } = await runSetCommand(
+      values,
+      teller(progress, (text) => text),
+    );
+    progress.clear();
+    for (const line of lines) console.log(line);
+    return failed ? 1 : 0;
+  }
+  const parsed = readArguments(args);
+  return parsed === 'help' ? help() : runBench(parsed, args, progress);
+}
+
+function help(): number {
+  process.stdout.write(usage());
+  return 0;
+}
+
+async function runBench({ command, values }: Arguments, args: readonly string[], progress: Progress): Promise<number> {
+  const { lines, faults, result } = await command.run(values, teller(progress, withoutNumbers));
   progress.clear();
   if (faults.length > 0) {
     const paint = painter(process.stdout.isTTY === true);
@@ -66,30 +101,29 @@ async function main(): Promise<number> {
     return 1;
   }
   for (const line of lines) console.log(line);
-  if (typeof values.json === 'string') await keep(values.json, result);
-  if (values.save === true)
-    await keep(path.join(RESULTS, `${result.at.slice(0, 10)}-${result.commit}-${result.bench}.json`), result);
+  const text = resultText({ ...result, command: repeatText(args) });
+  if (typeof values.json === 'string') await writeText(values.json, text);
+  if (values.save === true) await writeText(resultFile(result, `-${result.bench}`), text);
   return 0;
 }
 
+function withoutNumbers(text: string): string {
+  return text.replaceAll(/\d+(\/s)? ?/g, '');
+}
+
 /** Where nothing can be drawn over, each step is told once. */
-function teller(progress: Progress): OnProgress {
+function teller(progress: Progress, nameOf: (text: string) => string): OnProgress {
   let step = '';
   return (text, share) => {
-    const name = text.replaceAll(/\d+(\/s)? ?/g, '');
+    const name = nameOf(text);
     if (!process.stderr.isTTY && name !== step) process.stderr.write(`${name} ...\n`);
     step = name;
     progress.draw(share, text);
   };
 }
 
-async function keep(file: string, result: BenchReport['result']): Promise<void> {
-  await mkdir(path.dirname(path.resolve(file)), { recursive: true });
-  await writeFile(file, `${JSON.stringify(result, undefined, 2)}\n`);
-}
-
 try {
-  process.exitCode = await main();
+  process.exitCode = await main(process.argv.slice(2));
 } catch (error) {
   console.error(error instanceof UsageError ? `${error.message}\n\n${usage()}` : error);
   process.exitCode = error instanceof UsageError ? 2 : 1;

@@ -31,7 +31,7 @@ export async function benchValidate(
   options: ValidateOptions,
   onProgress: (text: string, share?: number) => void,
 ): Promise<ValidateResult> {
-  const machine = machineNow(false);
+  const machine = machineNow();
   onProgress('reading the filing types');
   const files = await readSchemaFiles();
   const { catalogue, problems } = buildCatalogue(files, { alreadyChecked: true });
