@@ -162,7 +162,11 @@ interface Told {
   readonly kind?: string;
 }
 
-async function runAudit(options: AuditBenchOptions, dataDir: string): Promise<{ round: AuditRound; fault?: string }> {
+/** One audit by the built command, and what is wrong with it: it has to look at all filings and to find nothing. */
+export async function runAudit(
+  options: Pick<AuditBenchOptions, 'filings' | 'signatures' | 'threads' | 'profile'>,
+  dataDir: string,
+): Promise<{ round: AuditRound; fault?: string }> {
   const verifyUs = verifyCost();
   const { DATABASE_URL: _, ...inherited } = process.env;
   const profile = options.profile ? ['--cpu-prof', `--cpu-prof-dir=${path.join(dataDir, 'profile')}`] : [];

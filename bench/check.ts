@@ -98,7 +98,11 @@ async function pullOffice(input: StoredInput, office: string, onProgress: (read:
   return added;
 }
 
-async function checkReceipts({ gateway, issuer, samples, payload }: StoredInput, faults: string[]): Promise<number> {
+/** How many of the sampled receipts verify offline. */
+export async function checkReceipts(
+  { gateway, issuer, samples, payload }: Pick<StoredInput, 'gateway' | 'issuer' | 'samples' | 'payload'>,
+  faults: string[],
+): Promise<number> {
   const jwks = await new ShenbaoClient({ gateway, issuer }).jwks();
   let verified = 0;
   for (const { filing: number, body } of samples) {
@@ -115,7 +119,7 @@ async function checkReceipts({ gateway, issuer, samples, payload }: StoredInput,
 }
 
 /** Payloads by their number over all files, reading each file once. */
-class FilingFiles {
+export class FilingFiles {
   readonly #files: readonly string[];
   readonly #lines: string[][] = [];
 
