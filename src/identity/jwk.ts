@@ -1,6 +1,7 @@
 import { createPublicKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { fromBase64url, sha256, toBase64url } from '../std/bytes.ts';
 import type { Text } from '../std/text.ts';
+import { isP256Point } from './p256.ts';
 import type { SignatureAlgorithm } from './records.ts';
 
 /** A public key with only the members that matter, as it is stored, served and thumbprinted. */
@@ -22,6 +23,7 @@ export interface JwkFault {
 }
 
 export type JwkResult =
+  /** `publicKey` is made when it is read: most that is imported is only stored. */
   | { readonly ok: true; readonly jwk: PublicJwk; readonly publicKey: KeyObject }
   | { readonly ok: false; readonly fault: JwkFault };
 
@@ -62,11 +64,13 @@ export function importJwk(value: unknown): JwkResult {
     return refused(fault('kid', '应为RFC 7638指纹（SHA-256）', 'must be the RFC 7638 thumbprint (SHA-256)'));
   }
   const jwk: PublicJwk = { ...parsed.jwk, kid };
-  try {
-    return { ok: true, jwk, publicKey: publicKeyOf(jwk) };
-  } catch {
-    return refused(fault('x', '不是曲线上的点', 'is not a point on the curve'));
-  }
+  return {
+    ok: true,
+    jwk,
+    get publicKey() {
+      return publicKeyOf(jwk);
+    },
+  };
 }
 
 /** A key that {@link importJwk} has accepted before. EC takes 67 us, because the point is checked again. */
@@ -92,6 +96,8 @@ function readEc(members: Members): Parsed {
   const { x, y } = members;
   if (!isBytes(x, 32)) return fault('x', '应为32字节的base64url', 'must be 32 bytes in base64url');
   if (!isBytes(y, 32)) return fault('y', '应为32字节的base64url', 'must be 32 bytes in base64url');
+  if (!isP256Point(Buffer.from(x, 'base64url'), Buffer.from(y, 'base64url')))
+    return fault('x', '不是曲线上的点', 'is not a point on the curve');
   return {
     jwk: { kty: 'EC', crv: 'P-256', x, y, alg: 'ES256' },
     thumbprint: `{"crv":"P-256","kty":"EC","x":"${x}","y":"${y}"}`,
