@@ -31,8 +31,9 @@ interface Collecting {
   readonly waiters: Waiter[];
 }
 
-/** Two: while one is being checked the next one is there already. */
+/** While one is being checked the next one may be there already, if it is worth a wake-up of its own. */
 const BATCHES_UNDER_WAY = 2;
+const WORTH_SENDING = 16;
 /** Buffers that came back and wait for their next batch. */
 const SPARE_BUFFERS = 2;
 
@@ -81,9 +82,10 @@ export class SignatureThread implements Signatures {
 
   #send(): void {
     while (this.#underWay.length < BATCHES_UNDER_WAY) {
-      const next = this.#collecting.shift();
-      if (next === undefined) return;
+      const next = this.#collecting[0];
+      if (next === undefined || (this.#underWay.length > 0 && next.batch.count < WORTH_SENDING)) return;
       const { buffer, count } = next.batch;
+      this.#collecting.shift();
       this.#underWay.push(next.waiters);
       this.#thread ??= this.#start();
       this.#thread.postMessage({ buffer, count } satisfies Request, [buffer]);
