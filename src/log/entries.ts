@@ -1,16 +1,24 @@
-import { filingId } from '../domain/filing.ts';
-import { sha256, toBase64url } from '../std/bytes.ts';
-import { formatInstant } from '../std/clock.ts';
+import { sha256 } from '../std/bytes.ts';
 import { assert } from '../std/errors.ts';
 import type { Sql } from '../storage/db.ts';
-import { type EntryRecord, readEntries, readManifest } from '../storage/feed.ts';
+import { copyEntries, ENTRY, readManifest } from '../storage/feed.ts';
 import type { LogKey } from '../storage/log.ts';
 import { type LogContext, logKey } from './context.ts';
-import { leafHash, type MerkleTree, merkleTree, verifyInclusion } from './merkle.ts';
+import { EntryLines, type OpenManifest } from './entry-lines.ts';
+import { merkleTree } from './merkle.ts';
 import { freshCheckpoint, newestCheckpoint } from './tree.ts';
 
-/** Contents read and held at a time; one filing may be larger. */
+/** Contents of one part; one filing may be larger. At most two parts of an answer are held at a time. */
 const PART_BYTES = 2 * 1024 * 1024;
+/** A content that is larger is read on its own. */
+const LARGE_BYTES = 64 * 1024;
+/** Entries of one statement: of the first, at most, and after a large one. More than a part holds is read in vain. */
+const FIRST_ROWS = 250;
+const MAX_ROWS = 4_000;
+const ROWS_BESIDE_LARGE = 16;
+/** Room that is made for the lines of a part, and for an entry of a part that is small. */
+const LINES_BYTES = PART_BYTES + PART_BYTES / 4;
+const ENTRY_BYTES = 2_048;
 /** Manifests kept while a range is read: lines of one upload stand close to each other. */
 const MANIFESTS_KEPT = 4;
 
@@ -40,46 +48,58 @@ export async function openEntries(
 }
 
 async function* streamEntries(sql: Sql, key: LogKey, from: number, to: number): AsyncGenerator<Buffer> {
-  const manifests = new Manifests(sql, key.lane);
-  for (let next = from; next < to; ) {
-    const entries = await readEntries(sql, key, next, to, PART_BYTES);
-    assert(entries.length > 0, 'the log reaches as far as its checkpoint');
-    let text = '';
-    for (const entry of entries) text += `${await entryLine(key.office, entry, manifests)}\n`;
-    next += entries.length;
-    yield Buffer.from(text);
+  const reader = new PartReader(sql, key);
+  let reading = from < to ? reader.read(from, to) : undefined;
+  while (reading !== undefined) {
+    const part: EntryPart = await reading;
+    // The database works on the next part while this one is sent.
+    reading = part.next < to ? reader.read(part.next, to) : undefined;
+    // Who no longer wants the next part does not ask what became of it.
+    reading?.catch(() => undefined);
+    yield part.bytes;
   }
 }
 
-async function entryLine(office: string, entry: EntryRecord, manifests: Manifests): Promise<string> {
-  const { index, content, manifest: position } = entry;
-  const head = JSON.stringify({
-    index,
-    id: filingId(office, index),
-    receivedAt: formatInstant(entry.receivedAt),
-    salt: toBase64url(entry.salt),
-    leaf: toBase64url(entry.leaf),
-  });
-  if (position === undefined) return `${head.slice(0, -1)},"jws":${jwsValue(content)}}`;
-  const { jws, tree } = await manifests.get(position.id);
-  const { line } = position;
-  const payload = Buffer.from(content);
-  const path = tree.path(line);
-  const proof = { leaf: leafHash(sha256, payload), index: line, size: tree.size, path, root: tree.root };
-  assert(verifyInclusion(sha256, proof), 'the path of a line verifies before it leaves');
-  const rest = { payload: toBase64url(payload), manifest: jws, line, path: path.map(toBase64url) };
-  return `${head.slice(0, -1)},${JSON.stringify(rest).slice(1)}`;
+interface EntryPart {
+  readonly bytes: Buffer;
+  /** Index after the last entry. */
+  readonly next: number;
 }
 
-/** A flattened JWS as the object it is, on one line: outside its strings a line break is just space. */
-function jwsValue(content: string): string {
-  return content.trimStart().startsWith('{') ? content.replace(/[\r\n]+/g, ' ') : JSON.stringify(content);
+class PartReader {
+  readonly #sql: Sql;
+  readonly #key: LogKey;
+  readonly #manifests: Manifests;
+  /** Entries to ask for: about as many as fill a part, as far as the last one tells. */
+  #rows = FIRST_ROWS;
+
+  constructor(sql: Sql, key: LogKey) {
+    this.#sql = sql;
+    this.#key = key;
+    this.#manifests = new Manifests(sql, key.lane);
+  }
+
+  /** Entries from index `from` on, at least one, until they fill a part or the next one is large. */
+  async read(from: number, to: number): Promise<EntryPart> {
+    const rows = Math.min(this.#rows, to - from);
+    const lines = new EntryLines(this.#key.office, Math.min(LINES_BYTES, rows * ENTRY_BYTES));
+    let isFull = false;
+    const reach = { from, to: from + rows, contentBytes: LARGE_BYTES };
+    await copyEntries(this.#sql, this.#key, reach, (row) => {
+      isFull ||= row.isNull(ENTRY.content) || lines.contentBytes + row.size(ENTRY.content) > PART_BYTES;
+      if (!isFull) lines.add(row);
+    });
+    this.#rows = nextRows(lines);
+    if (lines.count === 0) {
+      const alone = { from, to: from + 1 };
+      await copyEntries(this.#sql, this.#key, alone, (row) => lines.add(row));
+    }
+    return { bytes: await lines.finish((id) => this.#manifests.get(id)), next: from + lines.count };
+  }
 }
 
-interface OpenManifest {
-  readonly jws: string;
-  /** Over the lines of the upload. */
-  readonly tree: MerkleTree;
+function nextRows({ count, contentBytes }: EntryLines): number {
+  return count === 0 ? ROWS_BESIDE_LARGE : Math.min(MAX_ROWS, Math.ceil((PART_BYTES * count) / (contentBytes || 1)));
 }
 
 class Manifests {

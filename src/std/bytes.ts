@@ -9,6 +9,27 @@ export function toBase64url(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
 }
 
+const URL_SAFE = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
+
+/**
+ * Writes `bytes` as unpadded base64url to `target` from `at` on, and tells where it ends. For short values that are written
+ * often: no string is made.
+ */
+export function writeBase64url(bytes: Uint8Array, target: Uint8Array, at: number): number {
+  let end = at;
+  let bits = 0;
+  let pending = 0;
+  for (let i = 0; i < bytes.length; i++) {
+    pending = ((pending << 8) | (bytes[i] as number)) & 0xfff;
+    for (bits += 8; bits >= 6; ) {
+      bits -= 6;
+      target[end++] = URL_SAFE[(pending >> bits) & 63] as number;
+    }
+  }
+  if (bits > 0) target[end++] = URL_SAFE[(pending << (6 - bits)) & 63] as number;
+  return end;
+}
+
 const BASE64URL = /^[A-Za-z0-9_-]*$/;
 const ALPHABET = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
 

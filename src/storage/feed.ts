@@ -1,70 +1,48 @@
-import type { Sql } from 'postgres';
+import type { Sql, TransactionSql } from 'postgres';
 import type { Agency } from '../domain/filing.ts';
-import { parseInstant } from '../std/clock.ts';
 import { assert } from '../std/errors.ts';
+import { type CopyRow, copyRows, literal } from './copy-binary.ts';
 import { type LogKey, splitHashes } from './log.ts';
 
 // What offices read. The log's own indexes and the heads' transaction ids are the cursors.
 
-/** A filing as an entry of its office's log. */
-export interface EntryRecord {
-  readonly index: number;
-  /** Milliseconds since the epoch. */
-  readonly receivedAt: number;
-  readonly salt: Buffer;
-  readonly leaf: Buffer;
-  /** The JWS as received, or for bulk form B the payload line. */
-  readonly content: string;
-  readonly manifest?: { readonly id: string; readonly line: number };
+type Queryable = Sql | TransactionSql;
+
+/** Columns of an entry as {@link copyEntries} hands it out. */
+export const ENTRY = { index: 0, receivedAt: 1, salt: 2, leaf: 3, content: 4, manifest: 5, manifestLine: 6 } as const;
+
+/** Entries [from, to) of a log. */
+export interface EntryReach {
+  readonly from: number;
+  readonly to: number;
+  /** A content of more bytes is not read: it is null then. The length of a large one is known without reading it. */
+  readonly contentBytes?: number;
 }
 
-type EntryRow = {
-  idx: number;
-  received_at: string;
-  salt: Buffer;
-  leaf: Buffer;
-  content: string;
-  manifest: string | null;
-  manifest_line: number | null;
-};
-
-/** Rows that are looked at for one part; the byte bound is what usually ends it. */
-const PART_ROWS = 1_000;
-
-/**
- * The entries from index `from` on, before `to`, in index order: the first, and further ones until their contents
- * exceed `maxBytes`. The length of a large content is known without reading it.
- */
-export async function readEntries(
-  sql: Sql,
-  key: LogKey,
-  from: number,
-  to: number,
-  maxBytes: number,
-): Promise<EntryRecord[]> {
-  const end = Math.min(to, from + PART_ROWS);
-  const rows = await sql<EntryRow[]>`
-    SELECT idx, received_at, salt, leaf, content, manifest, manifest_line
-    FROM (
-      SELECT *, sum(octet_length(content)) OVER (ORDER BY idx) AS bytes
-      FROM filing WHERE lane = ${key.lane} AND office = ${key.office} AND idx >= ${from} AND idx < ${end}
-    ) part
-    WHERE bytes <= ${maxBytes} OR idx = ${from}
-    ORDER BY idx`;
-  return rows.map((row, i) => {
-    assert(row.idx === from + i, 'the log has no gaps');
-    const receivedAt = parseInstant(row.received_at);
-    assert(receivedAt !== undefined, 'PostgreSQL writes instants with a zone');
-    const { idx: index, salt, leaf, content, manifest: id, manifest_line: line } = row;
-    return {
-      index,
-      receivedAt,
-      salt,
-      leaf,
-      content,
-      ...(id === null || line === null ? {} : { manifest: { id, line } }),
-    };
-  });
+/** Hands over entries in index order, each in place: valid until the next one. All of them must exist. */
+export async function copyEntries(
+  sql: Queryable,
+  { lane, office }: LogKey,
+  { from, to, contentBytes }: EntryReach,
+  onEntry: (row: CopyRow) => void,
+): Promise<void> {
+  assert([lane, from, to, contentBytes ?? 0].every(Number.isSafeInteger), 'numbers of a statement are whole');
+  const content =
+    contentBytes === undefined ? 'content' : `CASE WHEN octet_length(content) <= ${contentBytes} THEN content END`;
+  let next = from;
+  // COPY takes no parameters.
+  await copyRows(
+    sql,
+    `SELECT idx, received_at, salt, leaf, ${content}, manifest, manifest_line
+    FROM filing WHERE lane = ${lane} AND office = ${literal(office)} AND idx >= ${from} AND idx < ${to}
+    ORDER BY idx`,
+    Object.keys(ENTRY).length,
+    (row) => {
+      assert(row.int64(ENTRY.index) === next++, 'the log has no gaps');
+      onEntry(row);
+    },
+  );
+  assert(next === to, 'the log has no gaps');
 }
 
 export interface StoredManifest {
