@@ -14,8 +14,8 @@ const PROGRAM = fileURLToPath(new URL('./main.ts', import.meta.url));
 /** Far more than the slowest of them takes on a slow machine: what has not ended then never will. */
 const PATIENCE_MS = 20 * 60_000;
 const STOP_PATIENCE_MS = 20_000;
-/** Lines of a failed run that are told: the last ones say why. */
-const LINES_KEPT = 12;
+/** Lines of a failed run that are told: the first and the last ones say why. */
+const LINES_KEPT = 6;
 
 /** A bench and its options, as often as it is to be run. */
 export interface SetRun {
@@ -93,5 +93,7 @@ async function runOne(args: readonly string[], onStep: (step: string) => void): 
   clearTimeout(late);
   for (const name of ['SIGINT', 'SIGTERM'] as const) process.off(name, interrupted);
   if (code === 0) return undefined;
-  return [...words.slice(-LINES_KEPT), `ended with ${signal ?? `exit code ${code}`}`].join('\n');
+  const told =
+    words.length > 2 * LINES_KEPT ? [...words.slice(0, LINES_KEPT), '…', ...words.slice(-LINES_KEPT)] : words;
+  return [...told, `ended with ${signal ?? `exit code ${code}`}`].join('\n');
 }

@@ -3,11 +3,12 @@ import { COLUMNS, figureCells, machineText, number, verdictText } from './words.
 
 const END = '<!-- figures end -->';
 /** The start names the results, so that anybody can write the same part again. */
-const PART = /<!-- figures of: (.*?) -->\n[\s\S]*?<!-- figures end -->/;
+const PART = /<!-- figures of:(.*?)-->\n[\s\S]*?<!-- figures end -->/;
 
 /** Files that the figures of a text were taken from; undefined when the text has no place for figures. */
 export function figuresSource(text: string): readonly string[] | undefined {
-  return PART.exec(text)?.[1]?.split(', ');
+  const named = PART.exec(text)?.[1]?.trim();
+  return named === '' ? [] : named?.split(', ');
 }
 
 /** The same text with the figures of `reading` between its marks. `files` are paths from the folder of the text. */
