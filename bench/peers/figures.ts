@@ -15,13 +15,13 @@ const RATIO_GOALS: Readonly<Record<string, { readonly goal: number; readonly atL
   [SERVER_NAMES.fastify]: { goal: 4 },
 };
 
-export function totalCpu(round: Round, name: string): number | undefined {
+function totalCpu(round: Round, name: string): number | undefined {
   const cpu = round.slices[name]?.cpuUs;
   return cpu && cpu.program + cpu.postgres;
 }
 
 /** What nobody can do without: HTTP, one signature, storing the row. */
-export function floorParts(round: Round): { http: number; verify: number; rows: number } | undefined {
+function floorParts(round: Round): { http: number; verify: number; rows: number } | undefined {
   const http = totalCpu(round, SERVER_NAMES.constant);
   const rows = totalCpu(round, INSERT_NAMES['multi-row']);
   return http === undefined || rows === undefined ? undefined : { http, verify: round.verifyUs, rows };
