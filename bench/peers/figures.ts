@@ -93,7 +93,7 @@ export function peersBars(names: readonly string[], rounds: readonly Round[]): B
     return { name, parts: [{ name: 'filings or rows', value }], spread };
   });
   return [
-    { title: 'Gateway, peers and parts: how many a second', unit: '/s', bars: speed },
+    { title: 'Speed of gateway, peers and parts', unit: '/s', bars: speed },
     {
       title: 'CPU for each, beside the floor',
       unit: 'µs',

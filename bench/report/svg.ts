@@ -64,7 +64,7 @@ function linePlot(title: string, lines: readonly Line[], { x, y, xText, yText }:
     return `<path class="line c${i % COLOURS}" d="${path}"><title>${escapeHtml(name)}</title></path>`;
   });
   return {
-    title: `${title}, ${yText}`,
+    title: `${title} (${yText})`,
     svg: svg(HEIGHT, title, [...grid, ...below, ...drawn]),
     legend: lines.map(({ name }) => name),
   };
@@ -110,7 +110,7 @@ export function barsPlot({ title, unit, bars }: Bars): Plot {
     ].join('');
   });
   return {
-    title: `${title}, ${unit}`,
+    title: `${title} (${unit})`,
     svg: svg(bottom + 22, title, [...grid, ...drawn], BARS_WIDTH),
     legend: legend.length > 1 ? legend : [],
   };

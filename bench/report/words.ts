@@ -41,7 +41,7 @@ export function figureCells(
   return [
     name,
     withUnit(value, unit),
-    spread === undefined ? '' : `${number(spread[0])}–${number(spread[1])}`,
+    spread === undefined || spread[0] === spread[1] ? '' : `${number(spread[0])}–${number(spread[1])}`,
     scaled === undefined ? '' : withUnit(scaled, unit),
     goal === undefined ? '' : `${withUnit(goal, unit)}${figure.better === 'more' ? least : most}`,
   ];
