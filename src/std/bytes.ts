@@ -1,8 +1,11 @@
 import { hash } from 'node:crypto';
 
-/** SHA-256 in one call: 1.5 us for 1 KB where a `createHash` object takes 2.6 us. */
+/**
+ * SHA-256 in one call: 1.5 us for 1 KB where a `createHash` object takes 2.6 us. By way of a string, because a digest asked for as
+ * a buffer gets memory of its own outside the heap, which costs half as much as the hash of a short text.
+ */
 export function sha256(data: Uint8Array | string): Buffer {
-  return hash('sha256', data, 'buffer');
+  return Buffer.from(hash('sha256', data, 'binary'), 'latin1');
 }
 
 export function toBase64url(bytes: Uint8Array): string {
