@@ -10,6 +10,7 @@ import type { Database, Sql, TransactionSql } from '../storage/db.ts';
 import { isUnavailable, isUniqueViolation } from '../storage/failures.ts';
 import {
   findByKeys,
+  findManifests,
   growHeads,
   insertFilings,
   insertManifest,
@@ -102,6 +103,7 @@ class TickAttempt {
   readonly #id = randomUUID();
   #outcomes: CommitOutcome[] = [];
   #moved: ReadonlySet<CheckedFiling> = new Set();
+  #manifestsThere: ReadonlySet<string> = new Set();
   /** Its senders were told to come again: nothing more is written for them. */
   #abandoned = false;
   /** True from the moment in which the database may have committed, whatever we hear of it. */
@@ -157,11 +159,14 @@ class TickAttempt {
       }
       for (const lane of keyLanes) keys.push({ lane, key: filing.key });
     }
-    const [heads, standing, newest] = await Promise.all([
+    const manifests = this.#manifests();
+    const [heads, standing, newest, there] = await Promise.all([
       lockHeads(tx, [...offices.values()]),
       findByKeys(tx, keys),
       selectIdentityHead(tx),
+      manifests.length === 0 ? [] : findManifests(tx, manifests),
     ]);
+    this.#manifestsThere = new Set(there.map(({ lane, id }) => `${lane}.${id}`));
     assert(heads.length === offices.size, 'every office has a head');
     this.#moved = await findMoved(tx, this.#filings, newest);
     return [
@@ -251,20 +256,28 @@ class TickAttempt {
         tx,
         [...heads.values()].filter((head) => grown.has(head.office)),
       ),
-      ...this.#manifests(fresh).map(({ lane, manifest }) => insertManifest(tx, lane, manifest)),
+      ...this.#newManifests(fresh).map(({ lane, manifest }) => insertManifest(tx, lane, manifest)),
     ]);
   }
 
-  #manifests(fresh: readonly FilingRecord[]): { lane: number; manifest: ManifestRecord }[] {
-    const wanted = new Map<string, { lane: number; manifest: ManifestRecord }>();
-    const byId = new Map(
-      this.#filings.flatMap((f) => (f.manifest === undefined ? [] : [[f.manifest.id, f.manifest] as const])),
-    );
-    for (const { lane, manifest: position } of fresh) {
-      const manifest = position && byId.get(position.id);
-      if (manifest !== undefined) wanted.set(`${lane}.${manifest.id}`, { lane, manifest });
+  /** Of uploads in form B, in each lane that has lines of theirs. */
+  #manifests(): { lane: number; id: string; manifest: ManifestRecord }[] {
+    const wanted = new Map<string, { lane: number; id: string; manifest: ManifestRecord }>();
+    for (const { office, manifest } of this.#filings) {
+      if (manifest === undefined) continue;
+      const lane = laneOf(office, this.#ctx.lanes);
+      wanted.set(`${lane}.${manifest.id}`, { lane, id: manifest.id, manifest });
     }
     return [...wanted.values()];
+  }
+
+  /** A manifest has 32 bytes for each line of its upload, whose lines come in several ticks: it is not sent again each time. */
+  #newManifests(fresh: readonly FilingRecord[]): { lane: number; manifest: ManifestRecord }[] {
+    const used = new Set(fresh.map(({ lane, manifest }) => manifest && `${lane}.${manifest.id}`));
+    return this.#manifests().filter(({ lane, id }) => {
+      const place = `${lane}.${id}`;
+      return used.has(place) && !this.#manifestsThere.has(place);
+    });
   }
 
   /**

@@ -136,6 +136,17 @@ export async function insertTick(tx: TransactionSql, tick: TickRecord): Promise<
     VALUES (${tick.lane}, ${tick.id}, ${formatInstant(tick.at)}, ${tick.leaves}, ${tick.signature})`;
 }
 
+/** Which of these manifests have a row. Small against sending them, which may have 320 kB each. */
+export async function findManifests(
+  tx: TransactionSql,
+  manifests: readonly { readonly lane: number; readonly id: string }[],
+): Promise<{ lane: number; id: string }[]> {
+  return await tx<{ lane: number; id: string }[]>`
+    SELECT m.lane, m.id
+    FROM unnest(${lanesOf(manifests)}::smallint[], ${manifests.map(({ id }) => id)}::uuid[]) AS want (lane, id),
+    LATERAL (SELECT lane, id FROM manifest WHERE manifest.lane = want.lane AND manifest.id = want.id LIMIT 1) AS m`;
+}
+
 /** Idempotent: the id is derived from the manifest's bytes, and several ticks may carry lines of one upload. */
 export async function insertManifest(tx: TransactionSql, lane: number, manifest: ManifestRecord): Promise<void> {
   await tx`
