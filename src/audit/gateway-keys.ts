@@ -1,5 +1,5 @@
 import { type KeyObject, verify } from 'node:crypto';
-import { importJwk } from '../identity/jwk.ts';
+import { importJwk, publicKeyOf } from '../identity/jwk.ts';
 import { ed25519KeyId, parseNote, parseTreeHead, type TreeHead } from '../log/checkpoint.ts';
 import { sameBytes } from '../log/merkle.ts';
 import { sha256 } from '../std/bytes.ts';
@@ -26,7 +26,10 @@ export class GatewayKeySet {
       const imported = importJwk(jwk);
       const isRight = imported.ok && imported.jwk.kid === kid && imported.jwk.kty === 'OKP';
       if (isRight && hasSameMembers(jwk, imported.jwk))
-        set.#keys.set(kid, { publicKey: imported.publicKey, raw: Buffer.from(imported.jwk.x ?? '', 'base64url') });
+        set.#keys.set(kid, {
+          publicKey: publicKeyOf(imported.jwk),
+          raw: Buffer.from(imported.jwk.x ?? '', 'base64url'),
+        });
       else
         report(
           finding(

@@ -1,4 +1,4 @@
-import { importJwk } from '../identity/jwk.ts';
+import { importJwk, publicKeyOf } from '../identity/jwk.ts';
 import { isSignedBy, parseCompactJws } from '../identity/jws.ts';
 import { SIGNATURE_ALGORITHMS } from '../identity/records.ts';
 import { sha256, toBase64url } from '../std/bytes.ts';
@@ -88,7 +88,7 @@ async function mandateFault(tx: TransactionSql, row: AuditedMandate): Promise<Te
   const alg = SIGNATURE_ALGORITHMS.find((each) => each === key?.alg);
   if (key === undefined || alg === undefined || imported?.ok !== true || imported.jwk.kid !== kid)
     return { zh: '签名密钥没有登记', en: 'the signing key is not registered' };
-  if (!isSignedBy(jws, { alg, publicKey: imported.publicKey }))
+  if (!isSignedBy(jws, { alg, publicKey: publicKeyOf(imported.jwk) }))
     return { zh: '签名不成立', en: 'the signature does not hold' };
   const { claims } = jws;
   const { to } = claims;

@@ -1,5 +1,5 @@
 import type { KeyObject } from 'node:crypto';
-import { importJwk } from '../identity/jwk.ts';
+import { importJwk, publicKeyOf } from '../identity/jwk.ts';
 import { verifySignature } from '../identity/jws.ts';
 import type { SignatureAlgorithm } from '../identity/records.ts';
 import { SIGNATURE_ALGORITHMS } from '../identity/records.ts';
@@ -88,5 +88,5 @@ function readKey(kid: string, alg: string, jwk: string): KeyObject | undefined {
   }
   const imported = importJwk(value);
   if (!imported.ok || imported.jwk.kid !== kid || imported.jwk.alg !== (alg as SignatureAlgorithm)) return undefined;
-  return imported.publicKey;
+  return publicKeyOf(imported.jwk);
 }

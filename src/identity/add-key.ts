@@ -11,7 +11,7 @@ import {
   refuse,
   refuseIfAny,
 } from './change.ts';
-import { importJwk, type PublicJwk } from './jwk.ts';
+import { importJwk, type PublicJwk, publicKeyOf } from './jwk.ts';
 import { isProofOfPossession } from './proof.ts';
 import { type KeyResource, keyResource } from './resources.ts';
 import type { IdentityState } from './state.ts';
@@ -46,10 +46,10 @@ export function keyChange(
     const { member, reason } = imported.fault;
     throw refuse(member === '' ? '/jwk' : `/jwk/${member}`, 'jwk', reason.zh, reason.en);
   }
-  const { jwk, publicKey } = imported;
+  const { jwk } = imported;
   const dates = readDates(input);
   if (required !== undefined) {
-    const key = { kid: jwk.kid, alg: jwk.alg, publicKey };
+    const key = { kid: jwk.kid, alg: jwk.alg, publicKey: publicKeyOf(jwk) };
     if (!isProofOfPossession(required.proof, { sub: input.party, aud: required.issuer, at: required.at, key })) {
       throw refuse(
         '/proof',

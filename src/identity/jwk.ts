@@ -22,9 +22,8 @@ export interface JwkFault {
   readonly reason: Text;
 }
 
-export type JwkResult =
-  /** `publicKey` is made when it is read: most that is imported is only stored. */
-  | { readonly ok: true; readonly jwk: PublicJwk; readonly publicKey: KeyObject }
+type JwkResult =
+  | { readonly ok: true; readonly jwk: PublicJwk }
   | { readonly ok: false; readonly fault: JwkFault };
 
 type Members = Readonly<Record<string, unknown>>;
@@ -64,16 +63,10 @@ export function importJwk(value: unknown): JwkResult {
     return refused(fault('kid', '应为RFC 7638指纹（SHA-256）', 'must be the RFC 7638 thumbprint (SHA-256)'));
   }
   const jwk: PublicJwk = { ...parsed.jwk, kid };
-  return {
-    ok: true,
-    jwk,
-    get publicKey() {
-      return publicKeyOf(jwk);
-    },
-  };
+  return { ok: true, jwk };
 }
 
-/** A key that {@link importJwk} has accepted before. EC takes 67 us, because the point is checked again. */
+/** The key to verify with, of a JWK that {@link importJwk} has accepted. EC takes 67 us: only for who verifies now. */
 export function publicKeyOf(jwk: PublicJwk): KeyObject {
   return createPublicKey({ key: jwk as unknown as JsonWebKey, format: 'jwk' });
 }

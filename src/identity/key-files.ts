@@ -2,7 +2,7 @@ import { createPrivateKey, generateKeyPairSync, type JsonWebKey, type KeyObject 
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import path from 'node:path';
 import type { RandomBytes } from '../std/telemetry.ts';
-import { importJwk, type PublicJwk } from './jwk.ts';
+import { importJwk, type PublicJwk, publicKeyOf } from './jwk.ts';
 
 /** A private key as it is kept in a file: a JWK with `kid` and `alg`, and `sub` when it is a party's. */
 export interface PrivateJwk extends PublicJwk {
@@ -82,7 +82,7 @@ function parsePrivateJwk(text: string, file: string): Omit<KeyFile, 'path'> {
   if (typeof d !== 'string') throw new Error(`${file} holds a public key only: the private member d is missing`);
   const full: PrivateJwk = { ...imported.jwk, d, ...(sub === undefined ? {} : { sub }) };
   const privateKey = createPrivateKey({ key: full as unknown as JsonWebKey, format: 'jwk' });
-  return { jwk: full, publicJwk: imported.jwk, privateKey, publicKey: imported.publicKey };
+  return { jwk: full, publicJwk: imported.jwk, privateKey, publicKey: publicKeyOf(imported.jwk) };
 }
 
 function ignore(code: string): (error: unknown) => void {

@@ -3,7 +3,7 @@ import { GatewayError } from '../std/errors.ts';
 import { type KeyRow, selectKeyring } from '../storage/identity.ts';
 import { registerKey } from './add-key.ts';
 import { applyChange, type Change, type IdentityContext, type Outcome, refuse } from './change.ts';
-import { importJwk, type JwkResult, type PublicJwk, publicKeyOf } from './jwk.ts';
+import { importJwk, type PublicJwk, publicKeyOf } from './jwk.ts';
 import { type CompactJws, isSignedBy, parseCompactJws } from './jws.ts';
 import { isProofOfPossession, isRecent } from './proof.ts';
 import type { PartyKind, SignatureAlgorithm } from './records.ts';
@@ -53,8 +53,13 @@ function readOrder(ctx: IdentityContext, { claims }: CompactJws, old: KeyRow): R
   if (claims.aud !== ctx.issuer) throw new GatewayError('wrong-audience');
   if (!isRecent(claims.iat, at))
     throw refuse('/iat', 'time', '应在当前时间前后10分钟内', 'must be within ten minutes of now');
-  const { jwk, publicKey } = newKey(claims.jwk, old.kid);
-  const expected = { sub: old.party, aud: ctx.issuer, at, key: { kid: jwk.kid, alg: jwk.alg, publicKey } };
+  const jwk = newKey(claims.jwk, old.kid);
+  const expected = {
+    sub: old.party,
+    aud: ctx.issuer,
+    at,
+    key: { kid: jwk.kid, alg: jwk.alg, publicKey: publicKeyOf(jwk) },
+  };
   if (typeof claims.proof !== 'string' || !isProofOfPossession(claims.proof, expected)) {
     throw refuse(
       '/proof',
@@ -110,14 +115,14 @@ export function usableKey(state: IdentityState, kid: string): KeyRow {
   return key;
 }
 
-function newKey(value: unknown, oldKid: string): Extract<JwkResult, { ok: true }> {
+function newKey(value: unknown, oldKid: string): PublicJwk {
   const imported = importJwk(value);
   if (!imported.ok) {
     const { member, reason } = imported.fault;
     throw refuse(member === '' ? '/jwk' : `/jwk/${member}`, 'jwk', reason.zh, reason.en);
   }
   if (imported.jwk.kid === oldKid) throw refuse('/jwk', 'jwk', '新密钥不应与旧密钥相同', 'must not be the old key');
-  return imported;
+  return imported.jwk;
 }
 
 function readNotAfter(value: unknown): number | undefined {
