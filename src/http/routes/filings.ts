@@ -1,6 +1,7 @@
 import { Type } from 'typebox';
 import { FILING_BYTES_MAX, type LineOutcome, submitBulk } from '../../ingest/bulk.ts';
 import { dryRun, dryRunUnsigned } from '../../ingest/dry-run.ts';
+import { filingText } from '../../ingest/filing-text.ts';
 import { type Accepted, type IngestContext, submit } from '../../ingest/pipeline.ts';
 import type { GatewayError } from '../../std/errors.ts';
 import { splitLines } from '../../std/lines.ts';
@@ -149,7 +150,7 @@ function acceptedResponse(accepted: Accepted): Response {
     Location: `/v1/filings/${accepted.filing.id}`,
   };
   if (accepted.kind === 'replayed') headers['Idempotent-Replayed'] = 'true';
-  return new Response(JSON.stringify(accepted.filing), { status: statusOf(accepted), headers });
+  return new Response(filingText(accepted.filing), { status: statusOf(accepted), headers });
 }
 
 /** The first outcome decides between an answer and a problem: until then nothing of the answer has been sent. */
@@ -199,8 +200,8 @@ async function* bulkAnswers(
 function outcomeLine(deps: FilingRouteDeps, call: Call<unknown, unknown, unknown>, outcome: LineOutcome): string {
   if (!('accepted' in outcome)) return problemLine(deps, call, outcome.line, outcome.error);
   const { accepted, line } = outcome;
-  const replayed = accepted.kind === 'replayed' ? { replayed: true } : {};
-  return `${JSON.stringify({ line, status: statusOf(accepted), ...replayed, filing: accepted.filing })}\n`;
+  const replayed = accepted.kind === 'replayed' ? ',"replayed":true' : '';
+  return `{"line":${line},"status":${statusOf(accepted)}${replayed},"filing":${filingText(accepted.filing)}}\n`;
 }
 
 function problemLine(
