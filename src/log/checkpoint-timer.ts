@@ -1,7 +1,7 @@
 import type { Logger } from '../std/telemetry.ts';
-import { failureCode } from '../storage/failures.ts';
 import { findOverdueLogs } from '../storage/log.ts';
 import type { LogContext } from './context.ts';
+import { failureFields, type Rounds, startRounds } from './rounds.ts';
 import { freshCheckpoint } from './tree.ts';
 
 /** Together with the age below well under the promise: a checkpoint at most 60 s after a change. */
@@ -11,33 +11,9 @@ const YOUNG_MS = 30_000;
 /** Offices looked at in a round. Another round follows at once when there were as many. */
 const ROUND_OFFICES = 256;
 
-export interface CheckpointTimer {
-  /** Resolves when the office in hand is done. */
-  stop(): Promise<void>;
-}
-
 /** Signs checkpoints of logs that nobody asks for. Every process may run one: what one has done, the next finds done. */
-export function startCheckpointTimer(ctx: LogContext & { readonly log: Logger }, pollMs = POLL_MS): CheckpointTimer {
-  let stopped = false;
-  let timer: NodeJS.Timeout | undefined;
-  let round = Promise.resolve();
-  const run = async (): Promise<void> => {
-    const more = await signOverdue(ctx, () => stopped);
-    if (stopped) return;
-    timer = setTimeout(start, more ? 0 : pollMs);
-    timer.unref();
-  };
-  const start = (): void => {
-    round = run();
-  };
-  start();
-  return {
-    stop: async () => {
-      stopped = true;
-      clearTimeout(timer);
-      await round;
-    },
-  };
+export function startCheckpointTimer(ctx: LogContext & { readonly log: Logger }, pollMs = POLL_MS): Rounds {
+  return startRounds((stopped) => signOverdue(ctx, stopped), pollMs);
 }
 
 /** One round. True when there may be more to do. Never throws: an office that fails is logged and tried again later. */
@@ -48,7 +24,7 @@ async function signOverdue(ctx: LogContext & { readonly log: Logger }, stopped: 
       return await work();
     } catch (error) {
       failed = true;
-      ctx.log.error({ ...fields, code: failureCode(error), reason: reasonOf(error) }, 'checkpoint not signed');
+      ctx.log.error({ ...fields, ...failureFields(error) }, 'checkpoint not signed');
       return undefined;
     }
   };
@@ -59,9 +35,4 @@ async function signOverdue(ctx: LogContext & { readonly log: Logger }, stopped: 
     await attempt({ office }, () => freshCheckpoint(ctx, office));
   }
   return !failed && overdue?.length === ROUND_OFFICES;
-}
-
-/** Our own invariants name no one; what a driver says may hold parameters. */
-function reasonOf(error: unknown): string {
-  return error instanceof Error && error.message.startsWith('broken invariant') ? error.message : 'database';
 }
