@@ -164,8 +164,9 @@ function faultsOf({ load, offices }: Night): string[] {
   if (offices.pulled !== load.accepted)
     faults.push(`${load.accepted} filings were accepted, and the offices pulled and verified ${offices.pulled}`);
   const replayed = load.statuses[200] ?? 0;
-  if (replayed > load.lost)
-    faults.push(`${replayed} filings were answered as replays, and ${load.lost} had been sent twice`);
+  // A tick whose outcome was not known in time is answered 503, and may stand: then its filings come back as replays.
+  if (replayed > load.sentAgain)
+    faults.push(`${replayed} filings were answered as replays, and ${load.sentAgain} had been sent again`);
   return faults;
 }
 
