@@ -21,7 +21,7 @@ const note = (reason: unknown): void => {
 
 beforeAll(async () => {
   database = await createTestDatabase();
-  ingest = await testIngest(database, { 'bulk-a': 'psb' });
+  ingest = await testIngest(database, { 'bulk-a': 'psb' }, { maxTickItems: 64 });
   filer = ingest.directory.addParty(FILER, [{ office: 'bulk-a' }]);
   process.on('unhandledRejection', note);
 });
@@ -131,6 +131,29 @@ describe('form B', () => {
     const outcomes = await upload(chunksOf(text), () => (at += 60_000));
     const times = outcomes.map((outcome) => ('accepted' in outcome ? outcome.accepted.filing.receivedAt : 'refused'));
     expect(new Set(times).size).toBe(1);
+  });
+
+  it('keeps the order of its lines over many batches, bad ones among them, and one manifest for all its ticks', async () => {
+    const lines = Array.from({ length: 300 }, (_, i) => Buffer.from(i % 50 === 7 ? '{"type":1}' : body()));
+    const manifest = manifestOf(lines);
+    const { sql } = database.db;
+    const before = await sql`SELECT id FROM manifest`;
+    const outcomes = await upload(chunksOf(`${manifest}\n${lines.join('\n')}`));
+    expect(outcomes.map(({ line }) => line)).toEqual(lines.map((_, i) => i + 2));
+    expect(summary(outcomes)).toEqual(lines.map((_, i) => (i % 50 === 7 ? 'invalid-filing' : 'stored')));
+    const indexes = outcomes.flatMap((outcome) => ('accepted' in outcome ? [outcome.accepted.filing.index] : []));
+    expect(indexes).toEqual(indexes.map((_, i) => (indexes[0] ?? 0) + i));
+    const digests = outcomes.flatMap((outcome) => ('accepted' in outcome ? [outcome.accepted.filing.digest] : []));
+    const good = lines.filter((_, i) => i % 50 !== 7);
+    expect(digests).toEqual(good.map((line) => sha256(line).toString('base64url')));
+    const added = await sql<
+      { id: string }[]
+    >`SELECT id FROM manifest WHERE id <> ALL(${before.map(({ id }) => id)}::uuid[])`;
+    expect(added.length).toBe(1);
+    const [used] = await sql`
+      SELECT count(*)::int AS lines, count(DISTINCT tick)::int AS ticks FROM filing WHERE manifest = ${added[0]?.id ?? ''}`;
+    expect(used?.lines).toBe(good.length);
+    expect(used?.ticks).toBeGreaterThan(1);
   });
 
   it('covers the bytes of each line without its end, whatever ends it', async () => {

@@ -1,11 +1,11 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import type { TransactionSql } from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { endingAt } from '../../src/storage/batches.ts';
 import { readDeliveries } from '../../src/storage/cosignatures.ts';
 import { copyEntries, readUrgent } from '../../src/storage/feed.ts';
 import { listFilings, loadFiling } from '../../src/storage/filing-lookup.ts';
-import { findByKeys } from '../../src/storage/filings.ts';
+import { findByKeys, findManifests } from '../../src/storage/filings.ts';
 import { readComparable } from '../../src/storage/findings.ts';
 import { readLeaves } from '../../src/storage/log.ts';
 import { findKeyed } from '../../src/storage/obligations.ts';
@@ -44,6 +44,11 @@ test('filings are looked up by their keys in the index of keys', async () => {
   const keys = [1, 2, 3].map((lane) => ({ lane, key: randomBytes(40) }));
   expect(await scans((tx) => findByKeys(tx, keys))).toEqual({ filing_key: 3 });
   expect(await scans((tx) => findKeyed(tx as never, keys))).toEqual({ filing_key: 3 });
+});
+
+test('manifests are looked up through their primary key', async () => {
+  const manifests = [1, 2, 3].map((lane) => ({ lane, id: randomUUID() }));
+  expect(await scans((tx) => findManifests(tx, manifests), ['manifest_pk'])).toEqual({ manifest_pk: 3 });
 });
 
 test('filings are read by their places through the primary key', async () => {
