@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { type ClientOptions, type Jwk, ShenbaoClient } from '../client/client.ts';
+import { sha256 } from '../std/bytes.ts';
 import { type Clock, systemClock } from '../std/clock.ts';
 import { fileError, UsageError } from './exit.ts';
 import type { Terminal } from './terminal.ts';
 
 /** node:crypto's SHA-256, about ten times as fast as the SDK's own. */
 export function nodeHash(data: Uint8Array): Uint8Array {
-  return createHash('sha256').update(data).digest();
+  return sha256(data);
 }
 
 /** The options that every command has. */

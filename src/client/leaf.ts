@@ -1,8 +1,7 @@
-import type { LeafInput } from '../domain/statement.ts';
 import { type Hash, leafHash, verifyInclusion } from '../log/merkle.ts';
 import { decodeBase64url, encodeBase64url } from '../std/base64.ts';
-import { canonicalJson } from '../std/canonical.ts';
-import { type FlattenedJws, isObject, type ParsedJws, parseJws, parseObject } from './jws.ts';
+import { canonicalJson, canonicalString } from '../std/canonical.ts';
+import { type FlattenedJws, isObject, jwsPayload, type ParsedJws, parseJws, parseObject } from './jws.ts';
 import { joinBytes } from './ndjson.ts';
 import type { Entry } from './types.ts';
 
@@ -17,12 +16,19 @@ export interface LeafFacts {
   readonly payload: Uint8Array;
 }
 
-/** The leaf hash in the office's log: `SHA-256(0x00 || D)` over the RFC 8785 form D of the entry's public face. */
+const encoder = new TextEncoder();
+
+/**
+ * The leaf hash in the office's log: `SHA-256(0x00 || D)` over the RFC 8785 form D of the entry's public face. Written out, with
+ * the prefix byte as a character, since it is made for every entry that is pulled.
+ */
 export function officeLeaf(hash: Hash, facts: LeafFacts): Uint8Array {
   const { id, office, index, receivedAt, salt, payload } = facts;
   const commit = encodeBase64url(hash(joinBytes([salt], payload)));
-  const input: LeafInput = { v: 1, id, office, index, receivedAt, commit };
-  return leafHash(hash, new TextEncoder().encode(canonicalJson({ ...input })));
+  const face =
+    `{"commit":"${commit}","id":${canonicalString(id)},"index":${canonicalJson(index)},` +
+    `"office":${canonicalString(office)},"receivedAt":${canonicalString(receivedAt)},"v":1}`;
+  return hash(encoder.encode(`\0${face}`));
 }
 
 /** The leaf hash in base64url; empty for what has no canonical form, and so is in no log. */
@@ -39,7 +45,10 @@ export function leafText(hash: Hash, facts: LeafFacts): string {
  * stands in the signed manifest, so that the filer's signature covers it.
  */
 export function entryPayload(hash: Hash, entry: Entry): Uint8Array | undefined {
-  if (entry.jws !== undefined) return parseContent(entry.jws)?.payload;
+  if (entry.jws !== undefined)
+    return typeof entry.jws === 'string' && !entry.jws.startsWith('{')
+      ? jwsPayload(entry.jws)
+      : parseContent(entry.jws)?.payload;
   const { payload, manifest, line, path } = entry;
   if (payload === undefined || manifest === undefined || line === undefined || path === undefined) return undefined;
   return manifestLine(hash, { payload, manifest, line, path })?.payload;

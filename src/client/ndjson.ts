@@ -31,6 +31,35 @@ export async function* splitLines(
   if (last.length > 0) yield last;
 }
 
+/**
+ * The lines of a byte stream as texts, all that a chunk completes at once: one wait for a chunk, none for a line. Empty lines
+ * are left out. A last line without newline comes on its own. Throws as {@link splitLines} does, and a TypeError for what is
+ * not UTF-8.
+ */
+export async function* splitTexts(
+  chunks: AsyncIterable<Uint8Array>,
+  limitBytes = 96 * 1024 * 1024,
+): AsyncGenerator<readonly string[]> {
+  let pending: Uint8Array[] = [];
+  let pendingBytes = 0;
+  for await (const chunk of chunks) {
+    const end = chunk.lastIndexOf(NEWLINE) + 1;
+    if (end > 0) {
+      const lines = decoder.decode(joinBytes(pending, chunk.subarray(0, end))).split('\n');
+      pending = [];
+      pendingBytes = 0;
+      yield lines.filter((line) => line !== '');
+    }
+    if (end < chunk.length) {
+      pendingBytes += chunk.length - end;
+      if (pendingBytes > limitBytes) throw new RangeError('a line is too long');
+      // Copied, since a reader may reuse its buffer.
+      pending.push(chunk.slice(end));
+    }
+  }
+  if (pendingBytes > 0) yield [decoder.decode(joinBytes(pending))];
+}
+
 export function joinBytes(parts: readonly Uint8Array[], last: Uint8Array = new Uint8Array(0)): Uint8Array {
   if (parts.length === 0) return last;
   const whole = new Uint8Array(parts.reduce((sum, part) => sum + part.length, last.length));

@@ -1,9 +1,16 @@
 import { type Coverage, coverCheckpoint } from './coverage.ts';
 import { ShenbaoError } from './errors.ts';
 import { type ConsistencyAnswer, type Extension, extendCheckpoint } from './extension.ts';
-import { bodyChunks, parseNdjson } from './ndjson.ts';
+import { bodyChunks, splitTexts } from './ndjson.ts';
 import type { HeadContext } from './note.ts';
-import { type Acknowledgement, type PulledBatch, type PullOptions, pullBatch } from './pull.ts';
+import {
+  type Acknowledgement,
+  type EntryLine,
+  type PulledBatch,
+  type PullOptions,
+  pullBatch,
+  type ReadOptions,
+} from './pull.ts';
 import { asJson, asText, type Call, type Transport } from './transport.ts';
 import type { Batch, ConsumerState, Entry } from './types.ts';
 
@@ -76,15 +83,21 @@ export class OfficeLog {
    * broken connection is taken up again where it broke. The entries are as served: {@link pull} also verifies them.
    */
   async *entries(from: number, to = Number.POSITIVE_INFINITY, signal?: AbortSignal): AsyncGenerator<Entry> {
+    for await (const lines of this.entryLines(from, to, { signal })) for (const { entry } of lines) yield entry;
+  }
+
+  /** The same, with their texts, as many at a time as arrive together. */
+  async *entryLines(from: number, to: number, options: ReadOptions = {}): AsyncGenerator<readonly EntryLine[]> {
+    const { signal } = options;
     const { clock, policy, sleep } = this.#context.transport.retry;
     let next = from;
     let giveUpAt = clock.monotonic() + policy.deadlineMs;
     while (next < to) {
       const start = next;
       try {
-        for await (const entry of this.#read(next, to, signal)) {
-          yield entry;
-          next++;
+        for await (const lines of this.#read(next, to, options)) {
+          yield lines;
+          next += lines.length;
           giveUpAt = clock.monotonic() + policy.deadlineMs;
         }
         if (next === start) return;
@@ -96,12 +109,21 @@ export class OfficeLog {
     }
   }
 
-  async *#read(from: number, to: number, signal: AbortSignal | undefined): AsyncGenerator<Entry> {
+  async *#read(from: number, to: number, { signal, compressed }: ReadOptions): AsyncGenerator<EntryLine[]> {
     const limit = Number.isFinite(to) ? `&limit=${Math.min(to - from, ENTRIES_A_REQUEST)}` : '';
-    const call: Call = { headers: { accept: 'application/x-ndjson' }, signal };
+    const coding = compressed === false ? { 'accept-encoding': 'identity' } : {};
+    const call: Call = { headers: { accept: 'application/x-ndjson', ...coding }, signal };
     const path = `${this.#path}/entries?from=${from}${limit}`;
     const response = await this.#context.authorized(path, call, async (answer) => answer);
-    for await (const value of parseNdjson(bodyChunks(response))) yield value as Entry;
+    for await (const texts of splitTexts(bodyChunks(response))) {
+      const lines: EntryLine[] = [];
+      try {
+        for (const text of texts) lines.push({ entry: JSON.parse(text) as Entry, text });
+      } finally {
+        // What came before a line that broke off is as good as ever.
+        if (lines.length > 0) yield lines;
+      }
+    }
   }
 
   /** Leases the next range of the log to a consumer; undefined when there is nothing new. */

@@ -10,11 +10,20 @@ export const systemClock: Clock = { now: () => Date.now(), monotonic: () => perf
 
 /** The instant that was written last: a filing's time is written four times, and many filings share a millisecond. */
 let lastInstant = { epochMs: Number.NaN, text: '' };
+/** Up to the point before the milliseconds: what follows in a log is nearly always of the same second. */
+let lastSecond = { number: Number.NaN, text: '' };
 
 /** RFC 3339, UTC, milliseconds: the only form of time on the wire. */
 export function formatInstant(epochMs: number): string {
-  if (epochMs !== lastInstant.epochMs) lastInstant = { epochMs, text: new Date(epochMs).toISOString() };
+  if (epochMs !== lastInstant.epochMs) lastInstant = { epochMs, text: instantText(epochMs) };
   return lastInstant.text;
+}
+
+function instantText(epochMs: number): string {
+  const wholeMs = Math.trunc(epochMs);
+  const number = Math.floor(wholeMs / 1_000);
+  if (number !== lastSecond.number) lastSecond = { number, text: new Date(epochMs).toISOString().slice(0, -4) };
+  return `${lastSecond.text}${String(wholeMs - number * 1_000).padStart(3, '0')}Z`;
 }
 
 /** Milliseconds since the epoch, or undefined when `text` is not RFC 3339 with a zone. */

@@ -132,8 +132,10 @@ export function logWith(
     office: OFFICE,
     acks,
     openBatch: async () => batch && { id: 'b1', expiresAt: '2026-11-01T00:01:00.000Z', entries: '', ...batch },
-    async *entries(from, to) {
-      yield* entries.slice(from, to);
+    async *entryLines(from, to) {
+      const lines = entries.slice(from, to).map((entry) => ({ entry, text: JSON.stringify(entry) }));
+      // Some at a time, as chunks of an answer bring them.
+      for (let at = 0; at < lines.length; at += 7) yield lines.slice(at, at + 7);
     },
     acknowledge: async (...ack) => {
       acks.push(ack.slice(0, 3));

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { generateKey, ShenbaoClient } from '../../src/client/client.ts';
-import { parseNdjson, splitLines } from '../../src/client/ndjson.ts';
+import { parseNdjson, splitLines, splitTexts } from '../../src/client/ndjson.ts';
 import { dropConnection, FAST, json, problem, type Reply, serveReplies } from './support.ts';
 
 async function* chunked(bytes: Uint8Array, cuts: readonly number[]): AsyncGenerator<Uint8Array> {
@@ -33,7 +33,10 @@ describe('NDJSON', () => {
     await fc.assert(
       fc.asyncProperty(fc.array(value), fc.array(fc.nat(500)), fc.boolean(), async (values, cuts, newlineLast) => {
         const text = values.map((item) => JSON.stringify(item)).join('\n') + (newlineLast ? '\n' : '');
-        expect(await collect(parseNdjson(chunked(new TextEncoder().encode(text), cuts)))).toEqual(values);
+        const bytes = new TextEncoder().encode(text);
+        expect(await collect(parseNdjson(chunked(bytes, cuts)))).toEqual(values);
+        const texts = (await collect(splitTexts(chunked(bytes, cuts)))).flat();
+        expect(texts.map((line) => JSON.parse(line))).toEqual(values);
       }),
     );
   });
@@ -41,7 +44,12 @@ describe('NDJSON', () => {
   test('empty lines are passed over, a line beyond the limit is refused', async () => {
     const lines = splitLines(chunked(new TextEncoder().encode('\n\na\n\nb'), [3]));
     expect((await collect(lines)).map((line) => Buffer.from(line).toString())).toEqual(['a', 'b']);
-    await expect(collect(splitLines(chunked(new Uint8Array(100).fill(0x61), [50]), 60))).rejects.toThrow(RangeError);
+    const texts = splitTexts(chunked(new TextEncoder().encode('\n\na\n\nb'), [3]));
+    expect(await collect(texts)).toEqual([[], ['a'], ['b']]);
+    for (const split of [splitLines, splitTexts])
+      await expect(collect<unknown>(split(chunked(new Uint8Array(100).fill(0x61), [50]), 60))).rejects.toThrow(
+        RangeError,
+      );
   });
 });
 

@@ -46,6 +46,13 @@ export const pull: Command = {
       flags: '--no-cosign',
       text: { zh: '确认时不附本机关的会签', en: 'acknowledge without the office’s cosignature' },
     },
+    {
+      flags: '--gzip',
+      text: {
+        zh: '传输时压缩：线路慢时更快，网关与本机多耗处理器时间',
+        en: 'compressed on the way: faster over a slow line, at the cost of processor time on both sides',
+      },
+    },
     { flags: '--follow', text: { zh: '取完后继续等待新的申报', en: 'go on waiting for new filings' } },
     {
       flags: '--every <seconds>',
@@ -61,6 +68,7 @@ export const pull: Command = {
     const log = (await connect(ctx)).office(office);
     const isCosigning = options.cosign !== false && canCosign(key);
     const settings: PullSettings = {
+      compressed: options.gzip === true,
       max: numberOption(options, 'max'),
       leaseSeconds: numberOption(options, 'lease'),
       ...(isCosigning ? { cosigner: await cosigner(key, { clock: ctx.clock, hash: nodeHash }) } : {}),
@@ -91,6 +99,7 @@ export const pull: Command = {
 interface PullSettings {
   readonly max: number;
   readonly leaseSeconds: number;
+  readonly compressed: boolean;
   readonly cosigner?: Cosigner;
 }
 
@@ -107,9 +116,11 @@ async function pullOne(
     return await log.pull(consumer, {
       ...settings,
       ...(folder.state === undefined ? {} : { state: folder.state }),
-      onEntry: async ({ entry }) => {
-        await folder.write(`${JSON.stringify(entry)}\n`);
-        progress.draw(undefined, ctx.terminal.say({ zh: `已核对 ${++read} 份`, en: `${++read} checked` }));
+      onEntry: ({ text }) => {
+        read++;
+        return folder.write(text, () => {
+          progress.draw(undefined, ctx.terminal.say({ zh: `已核对 ${read} 份`, en: `${read} checked` }));
+        });
       },
       save: (batch) => folder.keep(batch),
     });
@@ -125,6 +136,8 @@ function showBatch({ terminal }: CliContext, batch: PulledBatch): void {
     `${terminal.paint('green', '✓')} ${terminal.say({ zh: `第 ${from} 至 ${to - 1} 份`, en: `entries ${from} to ${to - 1}` })}  ${terminal.paint('dim', `root ${root}`)}`,
   ]);
 }
+
+const LINES_AT_ONCE = 500;
 
 /** `<from>-<to>.ndjson` for each batch, and `state.json` with what proves them complete. */
 class PullFolder {
@@ -154,9 +167,12 @@ class PullFolder {
     }
   }
 
-  async write(line: string): Promise<void> {
+  /** Something to wait for, and to tell of, once in a while. */
+  write(line: string, onFlush: () => void): Promise<void> | undefined {
     this.#pending.push(line);
-    if (this.#pending.length >= 500) await this.#flush();
+    if (this.#pending.length < LINES_AT_ONCE) return undefined;
+    onFlush();
+    return this.#flush();
   }
 
   /** The batch's file first, then the state: a crash between them reads the batch again. */
@@ -185,7 +201,7 @@ class PullFolder {
   async #flush(): Promise<void> {
     if (this.#pending.length === 0) return;
     this.#draft ??= await open(this.#draftFile, 'w');
-    await this.#draft.writeFile(this.#pending.join(''));
+    await this.#draft.writeFile(`${this.#pending.join('\n')}\n`);
     this.#pending = [];
   }
 
