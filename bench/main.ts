@@ -9,6 +9,7 @@ import { growth } from './growth-command.ts';
 import { http } from './http-command.ts';
 import { overload } from './overload-command.ts';
 import { peers } from './peers-command.ts';
+import { pull } from './pull-command.ts';
 import { repeatText, resultFile, resultText, writeText } from './report/files.ts';
 import { readmeCommand, reportCommand, runSetCommand, SET_OPTIONS, SET_USAGE } from './set-command.ts';
 import { single } from './single-command.ts';
@@ -21,6 +22,7 @@ const COMMANDS: Readonly<Record<string, BenchCommand>> = {
   audit,
   http,
   bulk,
+  pull,
   overload,
   deadline,
   growth,
