@@ -113,6 +113,7 @@ export async function fillShare(
   }
   await writing;
   for (const office of offices) await freshCheckpoint(log, office);
+  await guard.close();
 }
 
 export function officesOf({ corpus }: FillPlan, { number, of }: FillShare): string[] {

@@ -95,6 +95,7 @@ async function fillDatabase(
     const guard = new HeadsFile(headsFileIn(dataDir));
     const issuer = { iss: plan.issuer, env: 'production' };
     await nationalRound({ db, lanes: meta.lanes, clock: systemClock, signer, guard, issuer });
+    await guard.close();
     await settle(db, onProgress);
   } finally {
     await db.close();

@@ -61,7 +61,7 @@ const STARTS = 3;
 const LOOKUPS = 300;
 /** Filings in one tick of what is filled in: about what a busy gateway puts into one. */
 const FILL_TICK = 200;
-/** More than any gateway on this size of machine has done: filings must not run out. */
+/** As fast as it is answered, filings must not run out: more than any gateway on this size of machine has done. */
 const FILINGS_A_SECOND = 10_000;
 const MONTHS_A_FILER = 40;
 
@@ -163,7 +163,7 @@ async function runSides(
 
 function loadPlan(options: GrowthOptions, minutes: number): LoadPlan {
   const { connections, loadFilers, seconds, rounds, rate } = options;
-  const steady = minutes * 60 * (rate ?? FILINGS_A_SECOND / 2);
+  const steady = minutes * 60 * (rate ?? FILINGS_A_SECOND / 4);
   const filings = seconds * rounds * FILINGS_A_SECOND + steady;
   return { filers: Math.max(loadFilers, Math.ceil(filings / MONTHS_A_FILER)), connections, filings };
 }
