@@ -1,9 +1,7 @@
-import { fileURLToPath } from 'node:url';
 import { table } from '../src/cli/text.ts';
 import { type BenchCommand, wholeNumber } from './command.ts';
-import { BARE, benchHttp, FLOOR, type HttpResult } from './http.ts';
-
-const BUILD = fileURLToPath(new URL('../dist', import.meta.url));
+import { overRounds } from './figure.ts';
+import { BARE, benchHttp, FLOOR, type HttpResult, OURS, ratios } from './http.ts';
 
 export const http: BenchCommand = {
   usage: `npm run bench -- http [options]
@@ -30,7 +28,7 @@ that of the serving process. Build first: npm run build
         seconds: whole('seconds'),
         rounds: whole('rounds'),
         connections: whole('connections'),
-        builds: [BUILD, ...(values.build as string[])],
+        builds: values.build as string[],
       },
       onProgress,
     );
@@ -39,23 +37,18 @@ that of the serving process. Build first: npm run build
 };
 
 function spread(values: readonly number[], digits: number): string {
-  const sorted = [...values].sort((a, b) => a - b);
-  const at = (index: number): string => (sorted[index] as number).toFixed(digits);
-  return `${at(sorted.length >> 1)} (${at(0)}–${at(sorted.length - 1)})`;
+  const { value, spread: ends } = overRounds(values);
+  return `${value.toFixed(digits)} (${ends.map((end) => end.toFixed(digits)).join('–')})`;
 }
 
 function reportLines({ cpuUs, options, machine, commit }: HttpResult): string[] {
-  const beside = (values: readonly number[], other: string): string =>
-    spread(
-      values.map((value, round) => value / (cpuUs[other]?.[round] as number)),
-      2,
-    );
+  const beside = (values: readonly number[], other: string): string => spread(ratios(values, cpuUs[other]), 2);
   const rows = Object.entries(cpuUs).map(([name, values]) => [
-    name === BUILD ? 'the gateway’s HTTP' : name,
+    name,
     spread(values, 1),
     name === BARE ? '' : beside(values, BARE),
     name === BARE || name === FLOOR ? '' : beside(values, FLOOR),
-    name === BARE || name === FLOOR || name === BUILD ? '' : beside(values, BUILD),
+    name === BARE || name === FLOOR || name === OURS ? '' : beside(values, OURS),
   ]);
   return [
     ...table([['', 'CPU µs a request', '/ bare', '/ Hono', '/ the gateway’s'], ...rows]),

@@ -1,6 +1,7 @@
+import { fileURLToPath } from 'node:url';
 import type { OnProgress } from './command.ts';
 import { commitName } from './commit-name.ts';
-import { type BenchResult, machineNow } from './figure.ts';
+import { type BenchResult, type Figure, type Machine, machineNow, overRounds, scaledCpu } from './figure.ts';
 import { BENCH_ISSUER } from './gateway.ts';
 import type { HttpSetup, HttpUsage } from './http-program.ts';
 import { LoadProcess } from './load-process.ts';
@@ -11,7 +12,7 @@ export interface HttpOptions {
   readonly seconds: number;
   readonly rounds: number;
   readonly connections: number;
-  /** Folders with builds of the gateway; the first is the one that the figures are about. */
+  /** Folders with other builds of the gateway, beside this one. */
   readonly builds: readonly string[];
 }
 
@@ -22,8 +23,11 @@ export interface HttpResult extends BenchResult {
   readonly cpuUs: Readonly<Record<string, readonly number[]>>;
 }
 
+export const OURS = 'the gateway’s HTTP';
 export const BARE = 'bare node:http';
 export const FLOOR = 'Hono, answering a constant';
+
+const BUILD = fileURLToPath(new URL('../dist', import.meta.url));
 
 const FILERS = 1_000;
 /** Enough for every function to be compiled. */
@@ -37,7 +41,7 @@ interface Served {
 
 /** What HTTP costs: the gateway's own server with nothing behind it, beside less of one, in turn. */
 export async function benchHttp(options: HttpOptions, onProgress: OnProgress): Promise<HttpResult> {
-  const machine = machineNow();
+  const machine = machineNow(false);
   const files = await signedCorpus(
     { seed: 'shenbao', filers: FILERS, offices: 10, shape: 'usual', issuer: BENCH_ISSUER, months: 1 },
     (share) => onProgress('signing filings', share),
@@ -62,7 +66,7 @@ export async function benchHttp(options: HttpOptions, onProgress: OnProgress): P
       machine,
       options,
       cpuUs,
-      figures: [],
+      figures: figuresOf(cpuUs, machine),
     };
   } finally {
     for (const { child, load } of subjects) {
@@ -76,7 +80,24 @@ function kinds(builds: readonly string[]): { readonly name: string; readonly kin
   return [
     { name: BARE, kind: 'node' },
     { name: FLOOR, kind: 'hono' },
+    { name: OURS, kind: { build: BUILD } },
     ...builds.map((build) => ({ name: build, kind: { build } })),
+  ];
+}
+
+/** `values` of one round beside another's of the same round. */
+export function ratios(values: readonly number[], others: readonly number[] = []): number[] {
+  return values.map((value, round) => value / (others[round] ?? Number.NaN));
+}
+
+function figuresOf(cpuUs: HttpResult['cpuUs'], machine: Machine): Figure[] {
+  const ours = cpuUs[OURS] ?? [];
+  const each = overRounds(ours);
+  const [toBare, toFloor] = [BARE, FLOOR].map((name) => overRounds(ratios(ours, cpuUs[name])));
+  return [
+    { name: 'HTTP: CPU a request', unit: 'µs', better: 'less', ...each, scaled: scaledCpu(each.value, machine) },
+    ...(toBare === undefined ? [] : [{ name: `HTTP / ${BARE}`, unit: '×', better: 'less' as const, ...toBare }]),
+    ...(toFloor === undefined ? [] : [{ name: `HTTP / ${FLOOR}`, unit: '×', better: 'less' as const, ...toFloor }]),
   ];
 }
 
