@@ -96,7 +96,7 @@ export interface SignedPayload {
 }
 
 /** The steps after the signature. */
-export async function file(ctx: IngestContext, signed: SignedPayload): Promise<Accepted> {
+async function file(ctx: IngestContext, signed: SignedPayload): Promise<Accepted> {
   const checked = await check(ctx, signed);
   if (checked.kind === 'replayed') return checked;
   await signed.turn?.come;
