@@ -43,7 +43,6 @@ export type OfficeReport =
   | { readonly event: 'done'; readonly outcome: OfficeOutcome };
 
 const PERCENTILES = [1, 50, 90, 99, 99.9, 100];
-const AT_ONCE = 4;
 /** The gateway answers an empty question after so long. */
 const WAIT_SECONDS = 1;
 
@@ -63,6 +62,8 @@ class Office {
   #newestAt = startedAt;
   readonly #client: ShenbaoClient;
   #state: PullState | undefined;
+  #told = 0;
+  #pulling: Promise<void> | undefined;
 
   constructor(code: string) {
     this.code = code;
@@ -74,15 +75,29 @@ class Office {
     return this.#client;
   }
 
-  /** All that the log held when it was told that it grew, and what came meanwhile. */
-  async pull(size: number): Promise<void> {
-    while ((this.#state?.size ?? 0) < size) {
+  /** How far the log is known to go. */
+  told(size: number): void {
+    this.#told = Math.max(this.#told, size);
+  }
+
+  /** Pulls what is missing, unless that is being done already: no office waits for another. */
+  pullOn(): Promise<void> {
+    if ((this.#state?.size ?? 0) >= this.#told) return Promise.resolve();
+    this.#pulling ??= this.#pullMissing().finally(() => {
+      this.#pulling = undefined;
+    });
+    return this.#pulling;
+  }
+
+  async #pullMissing(): Promise<void> {
+    while ((this.#state?.size ?? 0) < this.#told) {
       const received: number[] = [];
       const batch = await this.#client.office(this.code).pull('deadline', {
         ...(this.#state === undefined ? {} : { state: this.#state }),
         onEntry: ({ entry }) => void received.push(Date.parse(entry.receivedAt)),
         save: ({ state }) => this.#arrived(received, state.size - (this.#state?.size ?? 0)),
       });
+      // Leased to a request whose answer was lost: it is handed out again when that lease has run out.
       if (batch === undefined) return;
       pulled += batch.state.size - (this.#state?.size ?? 0);
       this.#state = batch.state;
@@ -115,7 +130,8 @@ const agency = (offices.get(officeOf(0)) as Office).client;
 /** What a gateway that runs already has from before is read, and not measured. */
 async function catchUp(): Promise<string> {
   const heads = await agency.heads('tax');
-  for (const { office, size } of heads.items) await offices.get(office)?.pull(size);
+  for (const { office, size } of heads.items) offices.get(office)?.told(size);
+  for (const office of offices.values()) await office.pullOn();
   for (const office of offices.values()) office.longestMs = 0;
   waitedMs.reset();
   longestEach.length = 0;
@@ -130,12 +146,9 @@ async function watch(from: string): Promise<OfficeOutcome> {
     if (end !== undefined) giveUpAt = Math.min(giveUpAt, Date.now() + end.patienceSeconds * 1_000);
     const heads = await agency.heads('tax', { since, waitSeconds: WAIT_SECONDS });
     since = heads.next;
-    const grown = heads.items.filter(({ office }) => offices.has(office));
-    const work = async (): Promise<void> => {
-      for (let head = grown.shift(); head !== undefined; head = grown.shift())
-        await offices.get(head.office)?.pull(head.size);
-    };
-    await Promise.all(Array.from({ length: AT_ONCE }, work));
+    for (const { office, size } of heads.items) offices.get(office)?.told(size);
+    // One that fails ends this process: its parent takes that for what it is.
+    for (const office of offices.values()) void office.pullOn();
     await sleep(setup.pauseMs);
   }
   return outcome();
