@@ -30,9 +30,10 @@ export class Connection {
     for (const event of ['end', 'close']) this.#socket.on(event, () => this.#end());
   }
 
-  send(request: Buffer): void {
+  send(request: Buffer): this {
     this.#isBusy = true;
     this.#socket.write(request);
+    return this;
   }
 
   close(): void {

@@ -40,8 +40,12 @@ export class FilingQueue {
     return this.#isExhausted;
   }
 
+  body(filing: number): Buffer {
+    return this.#filings[filing] as Buffer;
+  }
+
   request(filing: number): Buffer {
-    const body = this.#filings[filing] as Buffer;
+    const body = this.body(filing);
     let head = this.#heads.get(body.length);
     if (head === undefined) {
       head = Buffer.from(

@@ -25,16 +25,25 @@ export type LoadQuestion =
 export interface LoadAnswer extends RunFigures {
   /** Filings ran out before the time was over. */
   readonly exhausted: boolean;
+  /** Filings whose answer had left open whether they were stored, and that were asked about afterwards: all stand now. */
+  readonly settled: number;
 }
 
 /** How often what has become due is sent. */
 const TURN_MS = 1;
+/** Open before the open loop begins, beside half a second's worth of requests; more are opened when all are busy. */
+const FIRST_CONNECTIONS = 500;
+const PREPARED_AT_ONCE = 64;
+const ATTEMPTS = 20;
+const ATTEMPT_EVERY_MS = 500;
 /** For the last answers, after the last request. */
-const PATIENCE_MS = 10_000;
+const PATIENCE_MS = 60_000;
 
 const setup = JSON.parse(process.argv[2] ?? '') as LoadSetup;
 const { hostname, port, host } = new URL(setup.url);
 const queue = new FilingQueue(setup.files, host, setup.from, setup.repeats);
+
+const HEALTH = Buffer.from(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
 
 interface UnderWay {
   readonly filing: number;
@@ -43,7 +52,10 @@ interface UnderWay {
 
 /** One run, and its connections. */
 class Run implements ConnectionOwner {
-  readonly #tally = new Tally();
+  #tally = new Tally();
+  readonly #preparing = new Set<Connection>();
+  readonly #acknowledged = new Set<number>();
+  readonly #doubtful = new Set<number>();
   readonly #idle: Connection[] = [];
   readonly #underWay = new Map<Connection, UnderWay>();
   readonly #open = new Set<Connection>();
@@ -65,10 +77,30 @@ class Run implements ConnectionOwner {
     while (this.#underWay.size > 0 && performance.now() < end) await sleep(20);
     const figures = this.#tally.figures(this.#connections);
     for (const connection of this.#open) connection.close();
-    return { ...figures, exhausted: queue.isExhausted };
+    return { ...figures, exhausted: queue.isExhausted, settled: await this.#settle() };
+  }
+
+  /** Sends again what was answered with neither yes nor no, until it has its receipt, as a client does. */
+  async #settle(): Promise<number> {
+    const open = [...this.#doubtful].filter((filing) => !this.#acknowledged.has(filing));
+    for (const filing of open) {
+      for (let attempt = 1; ; attempt++) {
+        const headers = { 'Content-Type': 'application/jose' };
+        const { status } = await fetch(`${setup.url}/v1/filings`, {
+          method: 'POST',
+          headers,
+          body: queue.body(filing),
+        });
+        if (status === 200 || status === 201) break;
+        if (attempt === ATTEMPTS) throw new Error(`filing ${filing} got ${status} to the end`);
+        await sleep(ATTEMPT_EVERY_MS);
+      }
+    }
+    return open.length;
   }
 
   async #atRate({ rate, seconds, connectionsMax }: LoadQuestion & { loop: 'open' }): Promise<void> {
+    await this.#prepare(Math.min(connectionsMax, Math.ceil(FIRST_CONNECTIONS + rate / 2)));
     const startMs = performance.now();
     const intervalMs = 1_000 / rate;
     const total = rate * seconds;
@@ -94,6 +126,19 @@ class Run implements ConnectionOwner {
     while (this.#underWay.size > 0) await sleep(20);
   }
 
+  /**
+   * Connections that have been used before, as software keeps them: Node takes new ones one by one, which would be measured in
+   * place of the gateway.
+   */
+  async #prepare(count: number): Promise<void> {
+    for (let i = 0; i < count; i++) {
+      this.#preparing.add(this.#connect().send(HEALTH));
+      while (this.#preparing.size >= PREPARED_AT_ONCE) await sleep(TURN_MS);
+    }
+    while (this.#preparing.size > 0) await sleep(TURN_MS);
+    this.#tally = new Tally();
+  }
+
   #connect(): Connection {
     const connection = new Connection(hostname, Number(port), this);
     this.#open.add(connection);
@@ -111,10 +156,16 @@ class Run implements ConnectionOwner {
   }
 
   answered(connection: Connection, status: number, body: () => string): void {
+    if (this.#preparing.delete(connection)) {
+      this.#idle.push(connection);
+      return;
+    }
     const { filing, dueMs } = this.#underWay.get(connection) as UnderWay;
     this.#underWay.delete(connection);
     const outcome = this.#tally.answered(filing, status, dueMs, body);
     if (outcome === 'refused' || outcome === 'limited') queue.giveBack(filing);
+    else if (outcome === 'accepted') this.#acknowledged.add(filing);
+    else if (status === 503) this.#doubtful.add(filing);
     if (!connection.isUsable) return;
     if (!this.#isClosedLoop) this.#idle.push(connection);
     else if (!this.#isOver) this.#send(connection, performance.now());
@@ -122,6 +173,7 @@ class Run implements ConnectionOwner {
 
   ended(connection: Connection): void {
     this.#open.delete(connection);
+    this.#preparing.delete(connection);
     this.#underWay.delete(connection);
     const at = this.#idle.indexOf(connection);
     if (at >= 0) this.#idle.splice(at, 1);

@@ -29,7 +29,7 @@ export interface RunFigures {
   readonly cpuSeconds: number;
 }
 
-const PERCENTILES = [0, 10, 25, 50, 75, 90, 95, 99, 99.9, 100];
+const PERCENTILES = [1, 10, 25, 50, 75, 90, 95, 99, 99.9, 100];
 const PROBLEM = '{"type":"urn:shenbao:problem:';
 const SAMPLES = 60;
 /** One accepted answer in so many is kept, until there are enough. */
@@ -108,11 +108,6 @@ export class Tally {
     return status === 429 ? 'limited' : 'other';
   }
 
-  /** Requests without an answer so far. */
-  get pending(): number {
-    return this.#sent - this.#answered;
-  }
-
   figures(connections: number): RunFigures {
     const cpu = process.cpuUsage(this.#cpu);
     return {
@@ -120,7 +115,7 @@ export class Tally {
       sent: this.#sent,
       statuses: this.#statuses,
       problems: this.#problems,
-      unanswered: this.pending,
+      unanswered: this.#sent - this.#answered,
       outcomes: {
         accepted: this.#outcomes.accepted.figures(),
         refused: this.#outcomes.refused.figures(),
