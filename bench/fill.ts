@@ -11,7 +11,7 @@ import { openSigner } from '../src/identity/signer.ts';
 import { HeadsFile, headsFileIn } from '../src/log/heads-file.ts';
 import { nationalRound } from '../src/log/national.ts';
 import { systemClock } from '../src/std/clock.ts';
-import { type Database, openDatabase } from '../src/storage/db.ts';
+import { type Database, openDatabase, type Sql } from '../src/storage/db.ts';
 import { type GatewayDatabase, openGatewayDatabase } from '../src/storage/open.ts';
 import type { OnProgress } from './command.ts';
 import { MONTHS_MAX, officeOf } from './corpus.ts';
@@ -105,11 +105,16 @@ async function fillDatabase(
 /** As after a quiet night: everything compared, vacuumed, analyzed and on the disk. */
 async function settle({ sql }: Database, onProgress: OnProgress): Promise<void> {
   onProgress('vacuuming');
+  await markCompared(sql);
+  await sql.unsafe('VACUUM ANALYZE');
+  await sql.unsafe('CHECKPOINT');
+}
+
+/** Leaves nothing to compare with other filings of its filer, which goes on for long after a filing was answered. */
+export async function markCompared(sql: Sql): Promise<void> {
   await sql`
     INSERT INTO office_comparison (lane, office, size) SELECT lane, office, size FROM office_head
     ON CONFLICT (lane, office) DO UPDATE SET size = excluded.size`;
-  await sql.unsafe('VACUUM ANALYZE');
-  await sql.unsafe('CHECKPOINT');
 }
 
 async function registerOffices(db: Database, { corpus, issuer }: FillPlan): Promise<void> {

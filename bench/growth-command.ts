@@ -90,7 +90,7 @@ function reportLines(result: GrowthResult): string[] {
     '',
     ...table([
       ['disk of the large side', 'a filing'],
-      ...sides.large.tables.flatMap((size) => diskRows(size, options.large)),
+      ...sides.large.tables.flatMap((size) => diskRows(size, sides.large.stored)),
     ]),
     '',
     'Plans at the large side, and pages that were looked at:',

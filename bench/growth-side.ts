@@ -5,6 +5,7 @@ import { checkReceipts, FilingFiles } from './check.ts';
 import type { OnProgress } from './command.ts';
 import type { CorpusOptions } from './corpus.ts';
 import { peakMemory, readCpu } from './cpu.ts';
+import { markCompared } from './fill.ts';
 import type { FillPlan } from './fill-share.ts';
 import { BENCH_ISSUER, type BenchGateway, startGateway } from './gateway.ts';
 import { type TableSize, tableSizes } from './growth-disk.ts';
@@ -35,6 +36,8 @@ export interface MeasuredLoad {
 
 export interface SideFacts {
   readonly filings: number;
+  /** With those that were filed while it was measured before. */
+  readonly stored: number;
   readonly startSeconds: readonly number[];
   readonly tables: readonly TableSize[];
   readonly plans: readonly StatementPlan[];
@@ -138,6 +141,11 @@ export class Side {
     };
   }
 
+  /** So that one side is not measured with more left to do beside than the other. */
+  async clearBacklog(): Promise<void> {
+    await markCompared(this.#db.sql);
+  }
+
   memory(): number | undefined {
     return peakMemory(this.#gateway.pid as number);
   }
@@ -151,6 +159,7 @@ export class Side {
     onProgress(`plans and lookups at ${this.filings}`);
     return {
       filings: this.filings,
+      stored: await this.stored(),
       tables: await tableSizes(this.#db.sql, this.filings),
       plans: await explainProbes(address),
       lookups: await timeLookups(address, lookups),

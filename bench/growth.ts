@@ -174,7 +174,10 @@ async function runRound(
   number: number,
   onProgress: OnProgress,
 ): Promise<GrowthRound> {
-  const measure = (side: Side): Promise<MeasuredLoad> => side.measure(options.seconds, undefined, onProgress);
+  const measure = async (side: Side): Promise<MeasuredLoad> => {
+    await side.clearBacklog();
+    return await side.measure(options.seconds, undefined, onProgress);
+  };
   if (number % 2 === 0) {
     const small = await measure(sides.small);
     return { small, large: await measure(sides.large) };
@@ -226,7 +229,7 @@ function figuresOf(options: GrowthOptions, measured: Measured, machine: Machine)
   const large = overRounds(rounds.map((round) => cpu(round.large)));
   const small = overRounds(rounds.map((round) => cpu(round.small)));
   const rate = overRounds(rounds.map((round) => round.large.filingsPerSecond));
-  const disk = sides.large.tables.reduce((sum, table) => sum + bytesOf(table), 0) / options.large;
+  const disk = sides.large.tables.reduce((sum, table) => sum + bytesOf(table), 0) / sides.large.stored;
   const names = { small: options.small.toLocaleString('en'), large: options.large.toLocaleString('en') };
   const less = { better: 'less' } as const;
   return [
