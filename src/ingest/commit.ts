@@ -249,15 +249,17 @@ class TickAttempt {
       leaves: Buffer.concat(this.#leaves),
       signature: this.#signature,
     };
-    await Promise.all([
-      insertFilings(tx, fresh),
+    // Sent together, the filings last. All are waited for, whatever fails: a ROLLBACK amid the filings would be taken for data.
+    const written = await Promise.allSettled([
       insertTick(tx, tick),
       growHeads(
         tx,
         [...heads.values()].filter((head) => grown.has(head.office)),
       ),
       ...this.#newManifests(fresh).map(({ lane, manifest }) => insertManifest(tx, lane, manifest)),
+      insertFilings(tx, fresh),
     ]);
+    for (const each of written) if (each.status === 'rejected') throw each.reason;
   }
 
   /** Of uploads in form B, in each lane that has lines of theirs. */

@@ -2,6 +2,7 @@ import type { Sql, TransactionSql } from 'postgres';
 import type { ManifestRecord, TickRecord, WholeFiling } from '../domain/filing-record.ts';
 import { formatInstant, parseInstant } from '../std/clock.ts';
 import { assert } from '../std/errors.ts';
+import { CopyWriter, copyInto } from './copy-in.ts';
 
 // The statements of the commit. Everything here runs inside one transaction that holds the heads' row locks.
 
@@ -84,50 +85,47 @@ const FILING_COLUMNS = [
   'manifest', 'manifest_line', 'urgent',
 ] as const; // biome-ignore format: one list, read as a table
 
-/** Rows in one statement. Powers of two, so that any count is a few statements from a small, prepared set. */
-const LARGEST_INSERT = 256;
+const COPY_FILINGS = `COPY filing (${FILING_COLUMNS.join(',')}) FROM STDIN (FORMAT binary)`;
 
-/** Inserts the rows of a tick; the statements are sent together, without waiting for each other. */
-export async function insertFilings(tx: TransactionSql, filings: readonly WholeFiling[]): Promise<void> {
-  const sent: Promise<unknown>[] = [];
-  for (let start = 0; start < filings.length; ) {
-    const count = chunkSize(filings.length - start);
-    const parameters: unknown[] = [];
-    for (let i = start; i < start + count; i++) pushFiling(parameters, filings[i] as WholeFiling);
-    sent.push(tx.unsafe(insertStatement(count), parameters as never[], { prepare: true }));
-    start += count;
-  }
-  await Promise.all(sent);
+/** About what a row has beside its content. */
+const ROW_BYTES = 640;
+
+/** Stores the rows of a tick. Until it settles nothing else may be sent in the transaction: see copyInto. */
+export function insertFilings(tx: TransactionSql, filings: readonly WholeFiling[]): Promise<void> {
+  const rows = new CopyWriter(filings.reduce((sum, { content }) => sum + content.length + ROW_BYTES, 0));
+  for (const filing of filings) writeFiling(rows, filing);
+  return copyInto(tx, COPY_FILINGS, rows.end());
 }
 
-function chunkSize(left: number): number {
-  return left >= LARGEST_INSERT ? LARGEST_INSERT : 2 ** Math.floor(Math.log2(left));
-}
-
-const insertStatements = new Map<number, string>();
-
-function insertStatement(rows: number): string {
-  let statement = insertStatements.get(rows);
-  if (statement === undefined) {
-    const width = FILING_COLUMNS.length;
-    const values = Array.from({ length: rows }, (_, row) => {
-      const places = FILING_COLUMNS.map((_, column) => `$${row * width + column + 1}`);
-      return `(${places.join(',')})`;
-    });
-    statement = `INSERT INTO filing (${FILING_COLUMNS.join(',')}) VALUES ${values.join(',')}`;
-    insertStatements.set(rows, statement);
-  }
-  return statement;
-}
-
-function pushFiling(parameters: unknown[], f: WholeFiling): void {
-  const before = parameters.length;
-  parameters.push(f.lane, f.office, f.index, f.key, f.type, f.version, f.filer, f.period.from, f.period.to);
-  parameters.push(f.reference ?? null, f.kind, f.supersedes ?? null, formatInstant(f.receivedAt), f.late);
-  parameters.push(f.warnings.length === 0 ? null : f.warnings, f.digest, f.salt, f.leaf);
-  parameters.push(f.tick.lane, f.tick.id, f.tick.leafIndex, f.kid, f.content);
-  parameters.push(f.manifest?.id ?? null, f.manifest?.line ?? null, f.urgent);
-  assert(parameters.length - before === FILING_COLUMNS.length, 'one parameter a column');
+function writeFiling(rows: CopyWriter, f: WholeFiling): void {
+  rows.row(FILING_COLUMNS.length);
+  rows.int16(f.lane);
+  rows.text(f.office);
+  rows.int64(f.index);
+  rows.bytes(f.key);
+  rows.text(f.type);
+  rows.text(f.version);
+  rows.text(f.filer);
+  rows.date(f.period.from);
+  rows.date(f.period.to);
+  rows.text(f.reference);
+  rows.text(f.kind);
+  rows.text(f.supersedes);
+  rows.instant(f.receivedAt);
+  rows.boolean(f.late);
+  if (f.warnings.length === 0) rows.null();
+  else rows.jsonb(f.warnings);
+  rows.bytes(f.digest);
+  rows.bytes(f.salt);
+  rows.bytes(f.leaf);
+  rows.int16(f.tick.lane);
+  rows.uuid(f.tick.id);
+  rows.int32(f.tick.leafIndex);
+  rows.text(f.kid);
+  rows.text(f.content);
+  rows.uuid(f.manifest?.id);
+  rows.int32(f.manifest?.line);
+  rows.boolean(f.urgent);
 }
 
 export async function insertTick(tx: TransactionSql, tick: TickRecord): Promise<void> {
