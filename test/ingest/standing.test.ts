@@ -119,8 +119,8 @@ test('what was signed is read back from every form in which it comes', async () 
     yield Buffer.from(upload);
   })();
   const outcomes = [];
-  for await (const outcome of submitBulk(ingest.ctx, splitLines(chunks, 65_536), () => ingest.clock.now()))
-    outcomes.push(outcome);
+  for await (const some of submitBulk(ingest.ctx, splitLines(chunks, 65_536), () => ingest.clock.now()))
+    outcomes.push(...some);
   expect(outcomes).toMatchObject([{ accepted: { kind: 'stored' } }]);
   const payloads = (await standingPayloads(ctx, query('2026-10-08', '2026-10-08'))).map((each) => each.payload);
   expect(payloads).toHaveLength(3);
