@@ -42,24 +42,37 @@ function encode(bytes: Uint8Array, alphabet: string): string {
 /** What a character that is none of the alphabet stands for: all bits of it are set, and stay so. */
 const NONE = 0xff;
 
-/** Values by character code, for the codes of ASCII. */
+/** Values by byte. */
 function valuesOf(alphabet: string): Uint8Array {
-  const values = new Uint8Array(128).fill(NONE);
+  const values = new Uint8Array(256).fill(NONE);
   for (let i = 0; i < alphabet.length; i++) values[alphabet.charCodeAt(i)] = i;
   return values;
 }
 
+const encoder = new TextEncoder();
+/** The characters as bytes, which are read faster than a string is. One for all: decoding keeps nothing of it. */
+let scratch = new Uint8Array(4_096);
+const SCRATCH_KEPT = 65_536;
+
 /** Four characters at a time: a puller decodes a thousand of them for every entry. */
 function decode(text: string, values: Uint8Array): Uint8Array | undefined {
-  const rest = text.length % 4;
+  const { length } = text;
+  const rest = length % 4;
   if (rest === 1) return undefined;
-  const bytes = new Uint8Array(Math.floor((text.length * 3) / 4));
-  const valueAt = (i: number): number => values[text.charCodeAt(i)] ?? NONE;
+  const source = length <= scratch.length ? scratch : new Uint8Array(length);
+  if (length <= SCRATCH_KEPT) scratch = source;
+  // What is not ASCII takes more bytes than it has characters, so that some are left over or written as such.
+  if (encoder.encodeInto(text, source).read !== length) return undefined;
+  const bytes = new Uint8Array(Math.floor((length * 3) / 4));
+  const valueAt = (i: number): number => values[source[i] as number] as number;
   let seen = 0;
   let end = 0;
   let at = 0;
-  for (; at + 4 <= text.length; at += 4) {
-    const [a, b, c, d] = [valueAt(at), valueAt(at + 1), valueAt(at + 2), valueAt(at + 3)];
+  for (const whole = length - rest; at < whole; at += 4) {
+    const a = values[source[at] as number] as number;
+    const b = values[source[at + 1] as number] as number;
+    const c = values[source[at + 2] as number] as number;
+    const d = values[source[at + 3] as number] as number;
     seen |= a | b | c | d;
     bytes[end++] = (a << 2) | (b >> 4);
     bytes[end++] = (b << 4) | (c >> 2);
