@@ -56,7 +56,7 @@ import { type Act, appendToTrail, Recorder, recordAct, type TrailContext } from 
 /** How long answers may take to leave once the gateway was told to stop; the whole stop has 10 s. */
 const GRACE_MS = 6_000;
 
-const POOL_BOUNDS = { maxTickItems: 1_024, maxTickBytes: 16 * 1024 * 1024, maxWaitMs: 4_000 };
+const POOL_BOUNDS = { bearableMs: 1_000, maxTickItems: 1_024, maxTickBytes: 16 * 1024 * 1024, maxWaitMs: 4_000 };
 const TRAIL_BOUNDS = {
   maxItems: 4_096,
   maxBytes: 4 * 1024 * 1024,
@@ -194,6 +194,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask, catalogue:
     metrics: telemetry.metrics,
     random: randomBytes,
     limits: { connections: config.maxConnections },
+    door: { path: '/v1/filings', operationId: 'submitFiling', isFull: () => parts.pool.isFull(0) },
   });
   const timers = [startCheckpointTimer, startNationalTimer].map((start) => start({ ...parts.logContext, log }));
   const steps = [

@@ -5,6 +5,7 @@ import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { type ErrorCode, GatewayError } from '../std/errors.ts';
 import type { Logger, Metrics, RandomBytes } from '../std/telemetry.ts';
+import { type Door, guarded } from './door.ts';
 import { describeFault } from './failures.ts';
 import { COMMON_HEADERS } from './headers.ts';
 import { GatewayResponse } from './node-response.ts';
@@ -44,6 +45,8 @@ export interface ListenOptions {
   readonly metrics: Metrics;
   readonly random: RandomBytes;
   readonly limits?: Partial<ServerLimits>;
+  /** What is refused at once while the gateway is full. */
+  readonly door?: Door;
 }
 
 export interface Listening {
@@ -61,7 +64,10 @@ const BACKLOG = 4_096;
 export async function listen(options: ListenOptions): Promise<Listening> {
   const limits = { ...SERVER_LIMITS, ...options.limits };
   const drain = { active: false };
-  const strangers = new Strangers(new RequestIds(options.random), options.log);
+  const ids = new RequestIds(options.random);
+  const strangers = new Strangers(ids, options.log);
+  const { door, metrics } = options;
+  const listener = getRequestListener(options.app.fetch, { errorHandler: (error) => strangers.response(error) });
   const server = createServer(
     {
       maxHeaderSize: limits.headerBytes,
@@ -73,7 +79,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       requireHostHeader: false,
       ServerResponse: responseClass(drain),
     },
-    getRequestListener(options.app.fetch, { errorHandler: (error) => strangers.response(error) }),
+    door === undefined ? listener : guarded(door, { ids, metrics }, listener),
   );
   server.timeout = limits.silenceTimeoutMs;
   server.maxConnections = limits.connections;

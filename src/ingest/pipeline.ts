@@ -77,7 +77,8 @@ export async function submit(ctx: IngestContext, submission: Submission, admitte
   const place = admitted ?? admit(ctx, submission.content.length);
   try {
     const jws = read(submission);
-    const key = await verify(ctx, jws);
+    // Uploads wait for their places, and are bounded by their own windows.
+    const key = await verify(ctx, jws, admitted === undefined ? place : undefined);
     const { receivedAt, turn } = submission;
     return await file(ctx, { key, payload: jws.payload, content: jws.content, receivedAt, turn });
   } finally {
@@ -138,11 +139,12 @@ export function read(submission: Pick<Submission, 'content' | 'form'>): ParsedJw
   return submission.form === 'compact' ? parseCompactJws(submission.content) : parseFlattenedJws(submission.content);
 }
 
-/** The key, once the signature holds. A party over its limit costs no signature check. */
-export async function verify(ctx: IngestContext, jws: ParsedJws): Promise<SigningKey> {
+/** The key, once the signature holds. A party over its limit, or its share of the room, costs no signature check. */
+export async function verify(ctx: IngestContext, jws: ParsedJws, place?: Place): Promise<SigningKey> {
   const key = await findKey(ctx, jws);
   const kind = (await ctx.directory.party(key.party))?.kind ?? 'filer';
   refuseBlocked(ctx, key.party, kind);
+  if (place?.claim(key.party) === false) throw beyondShare(key.party, kind);
   await verifySignature(ctx.signatures, key, jws);
   takeFromLimit(ctx, key.party, kind);
   return key;
@@ -153,6 +155,10 @@ function refuseBlocked({ limits }: Pick<IngestContext, 'limits'>, party: string,
   if (retryAfterSeconds !== undefined) {
     throw new GatewayError('rate-limited', { retryAfterSeconds, limited: { party, kind } });
   }
+}
+
+function beyondShare(party: string, kind: PartyKind): GatewayError {
+  return new GatewayError('rate-limited', { retryAfterSeconds: 1, limited: { party, kind } });
 }
 
 /** Counts one filing of a party that has proved itself. Asks once more: many may have been verified at the same time. */

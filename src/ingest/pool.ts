@@ -1,5 +1,6 @@
 import type { Clock } from '../std/clock.ts';
 import { assert, GatewayError } from '../std/errors.ts';
+import { Bearable } from './bearable.ts';
 
 export interface PoolOptions<Item, Outcome> {
   /** Commits the items of one tick; one outcome for each, in their order. A rejection is every item's outcome. */
@@ -8,6 +9,8 @@ export interface PoolOptions<Item, Outcome> {
   /** Filings between admission and answer, and the bytes of their requests. */
   readonly maxItems: number;
   readonly maxBytes: number;
+  /** Fewer are admitted when the last of them would have to wait for longer than about this; without it their number alone decides. */
+  readonly bearableMs?: number;
   readonly maxTickItems: number;
   readonly maxTickBytes: number;
   /** How long an item may wait for its tick to begin, and a tick to end, before its sender is told to come again. */
@@ -26,6 +29,11 @@ interface Waiter<Item, Outcome> {
 /** A place in the pool, taken before the signature is verified and given back when the sender has its answer. */
 export interface Place {
   leave(): void;
+  /**
+   * Says whose it is, once that is known. False when this owner has as many places as are free: whoever comes in a flood gets half of
+   * the room at most, two such a third each, and the others always find some. One place everybody may have.
+   */
+  claim(owner: string): boolean;
 }
 
 /**
@@ -37,6 +45,9 @@ export class Pool<Item, Outcome> {
   #waiting: Waiter<Item, Outcome>[] = [];
   #flushing: readonly Waiter<Item, Outcome>[] | undefined;
   #flushingSince = 0;
+  readonly #bearable: Bearable | undefined;
+  /** Places by owner, of those that were claimed. */
+  readonly #owned = new Map<string, number>();
   #items = 0;
   #bytes = 0;
   #sweeper: NodeJS.Timeout | undefined;
@@ -45,24 +56,50 @@ export class Pool<Item, Outcome> {
 
   constructor(options: PoolOptions<Item, Outcome>) {
     this.#options = options;
+    const { clock, maxItems: most, bearableMs: waitMs } = options;
+    if (waitMs !== undefined) this.#bearable = new Bearable({ clock, waitMs, most });
+  }
+
+  /** Whether there is no room for so many bytes. */
+  isFull(bytes: number): boolean {
+    return this.#items >= this.#limit || (this.#bytes + bytes > this.#options.maxBytes && this.#items > 0);
+  }
+
+  get #limit(): number {
+    return this.#bearable?.limit ?? this.#options.maxItems;
   }
 
   /** Undefined when the pool is full: the answer is then 503, at the cost of no signature check. */
   tryEnter(bytes: number): Place | undefined {
-    const { maxItems, maxBytes } = this.#options;
-    if (this.#items >= maxItems || (this.#bytes + bytes > maxBytes && this.#items > 0)) return undefined;
+    if (this.isFull(bytes)) return undefined;
     this.#items += 1;
     this.#bytes += bytes;
     let left = false;
+    let owner: string | undefined;
     return {
+      claim: (name) => {
+        const owned = this.#owned.get(name) ?? 0;
+        if (owned > Math.max(0, this.#limit - this.#items)) return false;
+        owner = name;
+        this.#owned.set(name, owned + 1);
+        return true;
+      },
       leave: () => {
         if (left) return;
         left = true;
         this.#items -= 1;
         this.#bytes -= bytes;
+        if (owner !== undefined) this.#disown(owner);
+        this.#bearable?.leave(this.#items);
         this.#wake();
       },
     };
+  }
+
+  #disown(owner: string): void {
+    const owned = (this.#owned.get(owner) ?? 0) - 1;
+    if (owned > 0) this.#owned.set(owner, owned);
+    else this.#owned.delete(owner);
   }
 
   /** Waits for a place instead of being refused: for uploads, which can be slowed down by not reading on. */

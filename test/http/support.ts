@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
 import { createApp } from '../../src/http/app.ts';
 import type { Authenticate } from '../../src/http/auth.ts';
+import type { Door } from '../../src/http/door.ts';
 import { type Classify, Failures } from '../../src/http/failures.ts';
 import type { Limits } from '../../src/http/limits.ts';
 import type { Route } from '../../src/http/route.ts';
@@ -41,6 +42,7 @@ export interface TestAppOptions {
   readonly classify?: Classify;
   readonly clock?: Clock;
   readonly serverLimits?: Partial<ServerLimits>;
+  readonly door?: Door;
   /** Absent: rows of the audit trail are collected in `trail`. */
   readonly record?: (event: TrailEvent) => Promise<void>;
 }
@@ -81,6 +83,7 @@ export async function testServer(routes: readonly Route[], options: TestAppOptio
     metrics,
     random: randomBytes,
     ...(limits === undefined ? {} : { limits }),
+    ...(options.door === undefined ? {} : { door: options.door }),
   });
   return { ...listening, log, metrics };
 }

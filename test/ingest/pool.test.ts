@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Pool, type PoolOptions } from '../../src/ingest/pool.ts';
 import { systemClock } from '../../src/std/clock.ts';
 import { GatewayError } from '../../src/std/errors.ts';
+import { HandClock } from '../support/identity.ts';
 
 type Options = PoolOptions<number, string>;
 
@@ -95,6 +96,40 @@ describe('the pool', () => {
     a?.leave();
     b?.leave();
     expect(p.size).toBe(0);
+  });
+
+  it('lets one owner have as many places as are free, two a third each, and everybody one', () => {
+    const { pool: p } = pool({ maxItems: 30 });
+    const claims = (owner: string, count: number) =>
+      Array.from({ length: count }, () => {
+        const place = p.tryEnter(1);
+        const claimed = place?.claim(owner) ?? false;
+        if (!claimed) place?.leave();
+        return claimed ? place : undefined;
+      }).filter((place) => place !== undefined);
+    const first = claims('a', 30);
+    expect(first).toHaveLength(15);
+    expect(claims('b', 30)).toHaveLength(8);
+    expect(p.size).toBe(23);
+    for (let i = 0; i < 7; i++) expect(claims(`other ${i}`, 1)).toHaveLength(1);
+    expect(p.isFull(0)).toBe(true);
+    for (const place of first) place.leave();
+    expect(claims('a', 30)).toHaveLength(8);
+  });
+
+  it('admits no more than it can bear', () => {
+    const clock = new HandClock();
+    const { pool: p } = pool({ maxItems: 2_000, bearableMs: 1_000, clock });
+    const places = Array.from({ length: 2_000 }, () => p.tryEnter(1));
+    expect(p.tryEnter(1)).toBeUndefined();
+    // 1,000 in a second, of which the last leave 1,000 others behind.
+    for (const place of places.slice(0, 1_000)) {
+      clock.pass(1);
+      place?.leave();
+    }
+    expect(p.isFull(1)).toBe(true);
+    places[1_000]?.leave();
+    expect(p.isFull(1)).toBe(false);
   });
 
   it('lets uploads wait for a place', async () => {
