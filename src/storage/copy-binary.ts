@@ -164,6 +164,12 @@ interface CopyQuery {
 }
 
 /**
+ * Keeps postgres.js from sending another statement on the connection before this one is over, as it does when all connections are
+ * busy: while data comes, it refuses that statement (`COPY_IN_PROGRESS`), which may be anybody's.
+ */
+const ALONE = { prepare: false, onexecute: () => false };
+
+/**
  * Hands on what a COPY sends, in the moment in which it arrives, and resolves when the statement is over. What comes after
  * `take` has thrown is left.
  *
@@ -173,7 +179,7 @@ interface CopyQuery {
  */
 function receive(sql: Sql | TransactionSql, statement: string, take: (chunk: Buffer) => void): Promise<void> {
   return new Promise((resolve, reject) => {
-    const query = sql.unsafe(statement) as unknown as CopyQuery;
+    const query = sql.unsafe(statement, [], ALONE) as unknown as CopyQuery;
     const { resolve: resolveQuery, reject: rejectQuery } = query;
     let isTaking = true;
     query.resolve = (value) => {

@@ -43,3 +43,17 @@ test('what fails, here or there, is told, and the connection serves on', async (
   await expect(copyRows(sql, late, 2, () => {})).rejects.toThrow('division by zero');
   await expect(sql`SELECT 1 AS one`).resolves.toMatchObject([{ one: 1 }]);
 });
+
+test('statements of others that come while all connections are copying wait for one', async () => {
+  const { sql } = database.db;
+  let copied = 0;
+  let asked: Promise<unknown>[] = [];
+  const copy = (): Promise<void> =>
+    copyRows(sql, rows(10_000, 100), 2, () => {
+      copied++;
+      if (copied % 1_000 === 0) asked = [...asked, sql`SELECT ${copied}::int AS n`, sql.begin((tx) => tx`SELECT 1`)];
+    });
+  await Promise.all(Array.from({ length: 16 }, copy));
+  await Promise.all(asked);
+  expect([copied, asked.length]).toEqual([160_000, 320]);
+});
