@@ -29,6 +29,8 @@ export interface LoadOutcome {
   readonly sent: number;
   readonly statuses: Readonly<Record<string, number>>;
   readonly problems: Readonly<Record<string, number>>;
+  /** Filings answered 503: stored or not, which only sending them again tells. */
+  readonly doubtful: readonly number[];
   /** Requests without an answer: broken connections and timeouts. */
   readonly unanswered: number;
   readonly latencyMs: { readonly p50: number; readonly p90: number; readonly p99: number; readonly max: number };
@@ -105,6 +107,7 @@ class Tally {
   readonly series: number[] = [];
   readonly latencySeries: { second: number; p50: number; p99: number }[] = [];
   readonly samples: { filing: number; body: string }[] = [];
+  readonly doubtful: number[] = [];
   readonly startMs = performance.now();
   lastMs = this.startMs;
   sent = 0;
@@ -203,6 +206,7 @@ function drive(client: autocannon.Client, { run, state, tally, pacer }: Driving)
   client._doRequest = () => (pacer === undefined || state.ended ? go(0) : pacer.await(go));
   client.on('response', (status: number, _bytes: number, latencyMs: number) => {
     answered = current;
+    if (status === 503) tally.doubtful.push(current);
     tally.answer(status, latencyMs + lateMs);
   });
   client.opts.verifyBody = (body) => {
@@ -218,13 +222,14 @@ function drive(client: autocannon.Client, { run, state, tally, pacer }: Driving)
 
 function outcomeOf(tally: Tally, cpu: NodeJS.CpuUsage, exhausted: boolean): LoadOutcome {
   const at = (percent: number): number => tally.latencyUs.percentile(percent) / 1000;
-  const { sent, statuses, problems, unanswered, samples, latencySeries } = tally;
+  const { sent, statuses, problems, unanswered, samples, doubtful, latencySeries } = tally;
   tally.endSecond(0);
   return {
     seconds: (tally.lastMs - tally.startMs) / 1000,
     sent,
     statuses,
     problems,
+    doubtful,
     unanswered,
     latencyMs: { p50: at(50), p90: at(90), p99: at(99), max: tally.latencyUs.max / 1000 },
     distribution: PERCENTILES.map((percent) => [percent, percent === 0 ? tally.latencyUs.min / 1000 : at(percent)]),

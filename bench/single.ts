@@ -57,7 +57,7 @@ export interface SingleResult extends BenchResult {
 }
 
 /** What is not in series and distributions already. */
-type Told = Omit<LoadOutcome, 'samples' | 'series' | 'latencySeries' | 'distribution'>;
+type Told = Omit<LoadOutcome, 'samples' | 'doubtful' | 'series' | 'latencySeries' | 'distribution'>;
 
 /** Where the last profile stays, to be looked at with Chrome's DevTools. */
 export const PROFILES = fileURLToPath(new URL('../.cache/bench/profile/', import.meta.url));
@@ -168,7 +168,7 @@ async function measure(
 }
 
 function told(outcome: LoadOutcome): Told {
-  const { samples: _, series: __, latencySeries: ___, distribution: ____, ...rest } = outcome;
+  const { samples: _, doubtful: __, series: ___, latencySeries: ____, distribution: _____, ...rest } = outcome;
   return rest;
 }
 
