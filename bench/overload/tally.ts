@@ -3,8 +3,6 @@ import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 /** `accepted`: 201 and 200. `refused`: told to come again because the gateway is full. `limited`: because of the party's own limit. */
 export type Outcome = 'accepted' | 'refused' | 'limited' | 'other';
 
-export const OUTCOMES = ['accepted', 'refused', 'limited', 'other'] as const satisfies readonly Outcome[];
-
 export interface OutcomeFigures {
   readonly count: number;
   /** From when the request was due to the end of its answer, by percentile. */
