@@ -1,6 +1,6 @@
 import { randomInt } from 'node:crypto';
 import { filerPrefix, monthNumber } from '../src/domain/filing-key.ts';
-import { edgeTiles, TILE_WIDTH } from '../src/log/edge.ts';
+import { TILE_WIDTH } from '../src/log/edge.ts';
 import { readDeliveries } from '../src/storage/cosignatures.ts';
 import type { Sql } from '../src/storage/db.ts';
 import { copyEntries, readHeads, readUrgent } from '../src/storage/feed.ts';
@@ -60,7 +60,7 @@ export const PROBES: readonly Probe[] = [
   { name: 'findings of a filing', isLookup: true, run: (sql, s) => readFindings(sql, [s]) },
   { name: 'checkpoint, newest', isLookup: true, run: (sql, s) => readNewestCheckpoint(sql, s) },
   { name: 'checkpoint by size', isLookup: true, run: (sql, s) => readCheckpoint(sql, s, s.size) },
-  { name: 'tiles of a proof', isLookup: true, run: (sql, s) => readTiles(sql, s, edgeTiles(s.index)) },
+  { name: 'tiles of a proof', isLookup: true, run: (sql, s) => readTiles(sql, s, tilesOver(s)) },
   { name: 'a tile’s leaves', isLookup: true, run: (sql, s) => readLeaves(sql, s, ...tileOf(s)) },
   { name: `${ENTRIES} entries of a log`, isLookup: true, run: (sql, s) => copyEntries(sql, s, reachOf(s), () => {}) },
   { name: 'filings by keys, of obligations', run: (sql, s) => findKeyed(sql, [s]) },
@@ -105,6 +105,11 @@ function comparable({ index, type }: Sample) {
 function tileOf({ index, size }: Sample): [number, number] {
   const from = Math.floor(index / TILE_WIDTH) * TILE_WIDTH;
   return [from, Math.min(from + TILE_WIDTH, size)];
+}
+
+/** Those above its leaves, as a proof of inclusion reads them. */
+function tilesOver({ index }: Sample): { level: number; n: number }[] {
+  return [1, 2, 3].map((level) => ({ level, n: Math.floor(index / TILE_WIDTH ** (level + 1)) }));
 }
 
 function reachOf({ index, size }: Sample) {
