@@ -26,12 +26,15 @@ interface Waiter<Item, Outcome> {
   readonly reject: (error: unknown) => void;
 }
 
+/** An owner of less than this part of all places is no flood, however few are free. */
+const SMALL_SHARE = 32;
+
 /** A place in the pool, taken before the signature is verified and given back when the sender has its answer. */
 export interface Place {
   leave(): void;
   /**
    * Says whose it is, once that is known. False when this owner has as many places as are free: whoever comes in a flood gets half of
-   * the room at most, two such a third each, and the others always find some. One place everybody may have.
+   * the room at most, two such a third each, and the others always find some. A small part of the room everybody may have.
    */
   claim(owner: string): boolean;
 }
@@ -79,7 +82,8 @@ export class Pool<Item, Outcome> {
     return {
       claim: (name) => {
         const owned = this.#owned.get(name) ?? 0;
-        if (owned > Math.max(0, this.#limit - this.#items)) return false;
+        const allowed = Math.max(this.#limit - this.#items, Math.ceil(this.#limit / SMALL_SHARE) - 1);
+        if (owned > allowed) return false;
         owner = name;
         this.#owned.set(name, owned + 1);
         return true;

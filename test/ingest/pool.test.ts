@@ -117,6 +117,13 @@ describe('the pool', () => {
     expect(claims('a', 30)).toHaveLength(8);
   });
 
+  it('takes nobody for a flood who has a small part of the room, though it is nearly full', () => {
+    const { pool: p } = pool({ maxItems: 320 });
+    for (let owner = 0; owner < 32; owner++)
+      for (let i = 0; i < 10; i++) expect(p.tryEnter(1)?.claim(`owner ${owner}`)).toBe(true);
+    expect(p.isFull(1)).toBe(true);
+  });
+
   it('admits no more than it can bear', () => {
     const clock = new HandClock();
     const { pool: p } = pool({ maxItems: 2_000, bearableMs: 1_000, clock });
