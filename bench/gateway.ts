@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, openSync } from 'node:fs';
+import { existsSync, openSync, readFileSync } from 'node:fs';
 import { chmod, mkdtemp, readFile, rm } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import os from 'node:os';
@@ -51,7 +51,7 @@ export async function startGateway({ workers, profileDir, env, dataDir }: OwnGat
   const logFile = path.join(folder, 'gateway.log');
   const log = openSync(logFile, 'a');
   const started = performance.now();
-  const child = spawn(process.execPath, [...profile, PROGRAM], {
+  const child = spawn(process.execPath, [...flagsOfStart(), ...profile, PROGRAM], {
     env: { ...environment({ port, folder, workers }), ...env },
     stdio: ['ignore', log, log],
   });
@@ -97,6 +97,14 @@ function environment({ port, folder, workers }: Place): NodeJS.ProcessEnv {
     SHENBAO_ENV: 'production',
     LOG_LEVEL: 'warn',
   };
+}
+
+/** What `npm start` gives to Node: what is measured is what runs. */
+function flagsOfStart(): readonly string[] {
+  const { scripts } = JSON.parse(readFileSync(new URL('../package.json', import.meta.url), 'utf8')) as {
+    scripts: { start: string };
+  };
+  return scripts.start.split(' ').filter((word) => word.startsWith('--'));
 }
 
 async function untilReady(url: string, child: ChildProcess): Promise<void> {
