@@ -22,9 +22,7 @@ export interface JwkFault {
   readonly reason: Text;
 }
 
-type JwkResult =
-  | { readonly ok: true; readonly jwk: PublicJwk }
-  | { readonly ok: false; readonly fault: JwkFault };
+type JwkResult = { readonly ok: true; readonly jwk: PublicJwk } | { readonly ok: false; readonly fault: JwkFault };
 
 type Members = Readonly<Record<string, unknown>>;
 type Parsed = { readonly jwk: Omit<PublicJwk, 'kid'>; readonly thumbprint: string } | JwkFault;
