@@ -56,7 +56,13 @@ import { type Act, appendToTrail, Recorder, recordAct, type TrailContext } from 
 /** How long answers may take to leave once the gateway was told to stop; the whole stop has 10 s. */
 const GRACE_MS = 6_000;
 
-const POOL_BOUNDS = { bearableMs: 1_000, maxTickItems: 1_024, maxTickBytes: 16 * 1024 * 1024, maxWaitMs: 4_000 };
+const POOL_BOUNDS = {
+  bearableMs: 1_000,
+  smallShare: 64,
+  maxTickItems: 1_024,
+  maxTickBytes: 16 * 1024 * 1024,
+  maxWaitMs: 4_000,
+};
 const TRAIL_BOUNDS = {
   maxItems: 4_096,
   maxBytes: 4 * 1024 * 1024,

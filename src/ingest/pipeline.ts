@@ -144,7 +144,7 @@ export async function verify(ctx: IngestContext, jws: ParsedJws, place?: Place):
   const key = await findKey(ctx, jws);
   const kind = (await ctx.directory.party(key.party))?.kind ?? 'filer';
   refuseBlocked(ctx, key.party, kind);
-  if (place?.claim(key.party) === false) throw beyondShare(key.party, kind);
+  if (place?.claim(key.party) === false) throw new GatewayError('overloaded');
   await verifySignature(ctx.signatures, key, jws);
   takeFromLimit(ctx, key.party, kind);
   return key;
@@ -155,10 +155,6 @@ function refuseBlocked({ limits }: Pick<IngestContext, 'limits'>, party: string,
   if (retryAfterSeconds !== undefined) {
     throw new GatewayError('rate-limited', { retryAfterSeconds, limited: { party, kind } });
   }
-}
-
-function beyondShare(party: string, kind: PartyKind): GatewayError {
-  return new GatewayError('rate-limited', { retryAfterSeconds: 1, limited: { party, kind } });
 }
 
 /** Counts one filing of a party that has proved itself. Asks once more: many may have been verified at the same time. */

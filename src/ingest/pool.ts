@@ -11,6 +11,8 @@ export interface PoolOptions<Item, Outcome> {
   readonly maxBytes: number;
   /** Fewer are admitted when the last of them would have to wait for longer than about this; without it their number alone decides. */
   readonly bearableMs?: number;
+  /** Who has no more places than this is no flood, however few are free. One, unless it says otherwise. */
+  readonly smallShare?: number;
   readonly maxTickItems: number;
   readonly maxTickBytes: number;
   /** How long an item may wait for its tick to begin, and a tick to end, before its sender is told to come again. */
@@ -26,15 +28,12 @@ interface Waiter<Item, Outcome> {
   readonly reject: (error: unknown) => void;
 }
 
-/** An owner of less than this part of all places is no flood, however few are free. */
-const SMALL_SHARE = 32;
-
 /** A place in the pool, taken before the signature is verified and given back when the sender has its answer. */
 export interface Place {
   leave(): void;
   /**
    * Says whose it is, once that is known. False when this owner has as many places as are free: whoever comes in a flood gets half of
-   * the room at most, two such a third each, and the others always find some. A small part of the room everybody may have.
+   * the room at most, two such a third each, and the others always find some. A few places everybody may have.
    */
   claim(owner: string): boolean;
 }
@@ -82,7 +81,7 @@ export class Pool<Item, Outcome> {
     return {
       claim: (name) => {
         const owned = this.#owned.get(name) ?? 0;
-        const allowed = Math.max(this.#limit - this.#items, Math.ceil(this.#limit / SMALL_SHARE) - 1);
+        const allowed = Math.max(this.#limit - this.#items, (this.#options.smallShare ?? 1) - 1);
         if (owned > allowed) return false;
         owner = name;
         this.#owned.set(name, owned + 1);

@@ -143,17 +143,14 @@ describe('a database that cannot be used', () => {
 
   test('silent for a while: every request answered within 5 s, alive and not ready, and it heals', async () => {
     proxy.pause();
-    const paused = setInterval(() => proxy.pause(), 20);
     await answersInTime();
     expect(await health()).toEqual([200, 503]);
     await answersInTime();
-    clearInterval(paused);
     proxy.resume();
     await healed(10_000);
   }, 60_000);
 
   test('a full pool says so at once, before a signature is checked', async () => {
-    const hold = setInterval(() => proxy.pause(), 20);
     proxy.pause();
     const filer = gateway.party('filer');
     const waiting = Array.from({ length: 32 }, () => submit(gateway, filer, lodging()));
@@ -164,7 +161,6 @@ describe('a database that cannot be used', () => {
       const problem = expectProblem(await submitJws(gateway, jws), 503, 'overloaded');
       expect(problem.retryable).toBe(true);
     }
-    clearInterval(hold);
     proxy.resume();
     for (const answer of await Promise.all(waiting))
       if (answer.status !== 201) expectProblem(answer, 503, ['unavailable', 'outcome-unknown']);

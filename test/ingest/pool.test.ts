@@ -117,8 +117,8 @@ describe('the pool', () => {
     expect(claims('a', 30)).toHaveLength(8);
   });
 
-  it('takes nobody for a flood who has a small part of the room, though it is nearly full', () => {
-    const { pool: p } = pool({ maxItems: 320 });
+  it('takes nobody for a flood who has a few places, though the room is nearly full', () => {
+    const { pool: p } = pool({ maxItems: 320, smallShare: 10 });
     for (let owner = 0; owner < 32; owner++)
       for (let i = 0; i < 10; i++) expect(p.tryEnter(1)?.claim(`owner ${owner}`)).toBe(true);
     expect(p.isFull(1)).toBe(true);

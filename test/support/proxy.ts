@@ -22,6 +22,7 @@ export class DatabaseProxy {
   onCommit: () => Cut = () => 'none';
   commits = 0;
   #isSilent = false;
+  #isPaused = false;
 
   private constructor(target: { host: string; port: number }) {
     this.#target = target;
@@ -52,10 +53,12 @@ export class DatabaseProxy {
 
   /** Nothing is lost, but nothing moves until `resume`: a network that is down for a while, or a stopped server. */
   pause(): void {
+    this.#isPaused = true;
     for (const { client, server } of this.#links) for (const socket of [client, server]) socket.pause();
   }
 
   resume(): void {
+    this.#isPaused = false;
     for (const { client, server } of this.#links) for (const socket of [client, server]) socket.resume();
   }
 
@@ -114,6 +117,7 @@ export class DatabaseProxy {
         this.#links.delete(link);
         if (!isLost) other.destroy();
       });
+      if (this.#isPaused) socket.pause();
     }
   }
 }
