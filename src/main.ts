@@ -59,7 +59,7 @@ const GRACE_MS = 6_000;
 const POOL_BOUNDS = {
   bearableMs: 1_000,
   smallShare: 64,
-  maxTickItems: 1_024,
+  maxTickItems: 256,
   maxTickBytes: 16 * 1024 * 1024,
   maxWaitMs: 4_000,
 };
@@ -200,7 +200,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask, catalogue:
     metrics: telemetry.metrics,
     random: randomBytes,
     limits: { connections: config.maxConnections },
-    door: { path: '/v1/filings', operationId: 'submitFiling', isFull: () => parts.pool.isFull(0) },
+    door: { path: '/v1/filings', operationId: 'submitFiling', room: () => parts.pool.room, clock: systemClock },
   });
   const timers = [startCheckpointTimer, startNationalTimer].map((start) => start({ ...parts.logContext, log }));
   const steps = [

@@ -1,4 +1,5 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Clock } from '../std/clock.ts';
 import { GatewayError } from '../std/errors.ts';
 import type { Metrics } from '../std/telemetry.ts';
 import type { Language } from '../std/text.ts';
@@ -12,8 +13,9 @@ import type { RequestIds } from './request-ids.ts';
 export interface Door {
   readonly path: string;
   readonly operationId: string;
-  /** Whether what comes now would be refused anyway. */
-  readonly isFull: () => boolean;
+  /** How many filings could be taken now; none: what comes would be refused anyway. */
+  readonly room: () => number;
+  readonly clock: Clock;
 }
 
 /** What is larger, or is not told, goes the usual way: its body has to be watched. */
@@ -44,7 +46,7 @@ export function guarded(
   let turn = 0;
   return (incoming, outgoing) => {
     const isOurs = incoming.url === door.path && incoming.method === 'POST';
-    if (!isOurs || !door.isFull() || !isSmall(incoming)) return listener(incoming, outgoing);
+    if (!isOurs || door.room() > 0 || !isSmall(incoming)) return listener(incoming, outgoing);
     refuse(incoming, outgoing, deps.ids.next(), turn++);
     deps.metrics.count('http_requests_total', labels);
   };

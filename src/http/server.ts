@@ -8,6 +8,7 @@ import type { Logger, Metrics, RandomBytes } from '../std/telemetry.ts';
 import { type Door, guarded } from './door.ts';
 import { describeFault } from './failures.ts';
 import { COMMON_HEADERS } from './headers.ts';
+import { Line } from './line.ts';
 import { GatewayResponse } from './node-response.ts';
 import { problemBody, problemHeaders } from './problem.ts';
 import { RequestIds } from './request-ids.ts';
@@ -67,6 +68,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   const ids = new RequestIds(options.random);
   const strangers = new Strangers(ids, options.log);
   const { door, metrics } = options;
+  const line = door && new Line(door);
   const listener = getRequestListener(options.app.fetch, { errorHandler: (error) => strangers.response(error) });
   const server = createServer(
     {
@@ -77,25 +79,27 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       connectionsCheckingInterval: CHECK_EVERY_MS,
       // A missing Host is answered by the adaptor's error handler, with a problem document instead of nothing.
       requireHostHeader: false,
-      ServerResponse: responseClass(drain),
+      ServerResponse: responseClass(drain, line),
     },
     door === undefined ? listener : guarded(door, { ids, metrics }, listener),
   );
   server.timeout = limits.silenceTimeoutMs;
   server.maxConnections = limits.connections;
   handleStrangers(server, strangers);
+  metrics.gauge('http_connections_in_line', () => line?.size ?? 0);
   watchConnections(server, limits.connections, options);
   await start(server, options);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
-  return { url: `http://${host}:${port}`, port, close: (graceMs) => close(server, drain, graceMs) };
+  return { url: `http://${host}:${port}`, port, close: (graceMs) => close(server, drain, line, graceMs) };
 }
 
-/** While the server drains, every answer tells its client to come back on a new connection. */
-function responseClass(drain: { readonly active: boolean }): typeof ServerResponse {
+/** While the server drains, every answer tells its client to come back on a new connection. Whoever is told to come later waits in line. */
+function responseClass(drain: { readonly active: boolean }, line: Line | undefined): typeof ServerResponse {
   return class extends GatewayResponse {
     override writeHead(status: number, reason?: unknown, headers?: unknown): this {
       if (drain.active) this.shouldKeepAlive = false;
+      else if (status === 503 && this.socket !== null) line?.enter(this.socket);
       return super.writeHead(status, reason, headers);
     }
   } as typeof ServerResponse;
@@ -218,8 +222,14 @@ const IDLE_SHARE = 0.25;
 const IDLE_MAX_MS = 1_000;
 const POLL_MS = 20;
 
-async function close(server: Server, drain: { active: boolean }, graceMs: number): Promise<void> {
+async function close(
+  server: Server,
+  drain: { active: boolean },
+  line: Line | undefined,
+  graceMs: number,
+): Promise<void> {
   drain.active = true;
+  line?.end();
   // Not http's own close: it cuts idle connections at once, and with them the requests that are just arriving.
   const closed = new Promise<void>((resolve) => {
     NetServer.prototype.close.call(server, () => resolve());

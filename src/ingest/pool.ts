@@ -67,6 +67,11 @@ export class Pool<Item, Outcome> {
     return this.#items >= this.#limit || (this.#bytes + bytes > this.#options.maxBytes && this.#items > 0);
   }
 
+  /** How many may enter now, whatever their size. */
+  get room(): number {
+    return Math.max(0, this.#limit - this.#items);
+  }
+
   get #limit(): number {
     return this.#bearable?.limit ?? this.#options.maxItems;
   }

@@ -2,6 +2,7 @@ import { connect } from 'node:net';
 import { Type } from 'typebox';
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
 import { route } from '../../src/http/route.ts';
+import { systemClock } from '../../src/std/clock.ts';
 import { GatewayError } from '../../src/std/errors.ts';
 import { parseAnswer, type RawAnswer, type TestServer, testServer } from './support.ts';
 
@@ -27,11 +28,11 @@ let isFull = true;
 let asked = 0;
 let server: TestServer;
 beforeAll(async () => {
-  const ask = (): boolean => {
+  const room = (): number => {
     asked++;
-    return isFull;
+    return isFull ? 0 : 1;
   };
-  server = await testServer(routes, { door: { path: '/filings', operationId: 'submit', isFull: ask } });
+  server = await testServer(routes, { door: { path: '/filings', operationId: 'submit', room, clock: systemClock } });
 });
 afterAll(() => server.close(0));
 beforeEach(() => {
