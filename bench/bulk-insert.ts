@@ -10,6 +10,7 @@ import type { CorpusOptions } from './corpus.ts';
 import { readCpu } from './cpu.ts';
 import { startPeerDatabase } from './peers/database.ts';
 import type { FilingRow } from './peers/rows.ts';
+import { serveRuns } from './peers/serve-runs.ts';
 
 export interface BulkInsertSetup {
   readonly corpus: CorpusOptions;
@@ -47,23 +48,7 @@ const { kid } = bulkAgent(corpus).key;
 /** The next index of each office: other runs went before. */
 const sizes = new Map<string, number>();
 
-process.on('message', (run: BulkInsertRun) => {
-  void perform(run).then(
-    (outcome) => process.send?.(outcome),
-    (error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    },
-  );
-});
-process.on('disconnect', () => {
-  void sql
-    .end({ timeout: 5 })
-    .then(() => database.stop())
-    .finally(() => process.exit(0));
-});
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
-process.send?.('ready');
+serveRuns(sql, database, perform);
 
 async function perform({ from, rows, lines }: BulkInsertRun): Promise<BulkInsertOutcome> {
   const all = Array.from({ length: rows }, (_, i) => rowOf(from + i, Math.floor(i / lines), i % lines));

@@ -4,6 +4,7 @@ import postgres from 'postgres';
 import { startPeerDatabase } from './database.ts';
 import { runPgbench } from './pgbench.ts';
 import { type FilingRow, rowsOf } from './rows.ts';
+import { serveRuns } from './serve-runs.ts';
 
 /**
  * `one-row`: a statement and a transaction each, 16 at once. `multi-row`: 128 rows a statement. `pgbench`: one row at a time by
@@ -44,23 +45,7 @@ const sql = postgres(address.url, {
 });
 const rows = source();
 
-process.on('message', (run: InsertRun) => {
-  void perform(run).then(
-    (outcome) => process.send?.(outcome),
-    (error: unknown) => {
-      console.error(error);
-      process.exit(1);
-    },
-  );
-});
-process.on('disconnect', () => {
-  void sql
-    .end({ timeout: 5 })
-    .then(() => database.stop())
-    .finally(() => process.exit(0));
-});
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => {});
-process.send?.('ready');
+serveRuns(sql, database, perform);
 
 /** Every row of every file once, with indexes that go on from file to file. */
 function* source(): Generator<FilingRow> {
