@@ -1,4 +1,11 @@
-import { createServer, type IncomingMessage, type Server, type ServerResponse, STATUS_CODES } from 'node:http';
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from 'node:http';
 import { type AddressInfo, Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { getRequestListener, RequestError } from '@hono/node-server';
@@ -81,7 +88,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       requireHostHeader: false,
       ServerResponse: responseClass(drain, line),
     },
-    door === undefined ? listener : guarded(door, { ids, metrics }, listener),
+    strangers.outside(door === undefined ? listener : guarded(door, { ids, metrics }, listener)),
   );
   server.timeout = limits.silenceTimeoutMs;
   server.maxConnections = limits.connections;
@@ -141,6 +148,20 @@ class Strangers {
   constructor(ids: RequestIds, log: Logger) {
     this.#ids = ids;
     this.#log = log;
+  }
+
+  /**
+   * Keeps out what speaks another HTTP: Node's parser takes a request line without a version, one that has lost a space,
+   * for HTTP/0.9, and would let it be answered by the route whose path it happens to begin with.
+   */
+  outside(listener: RequestListener): RequestListener {
+    return (incoming, outgoing) => {
+      if (incoming.httpVersionMajor === 1) return listener(incoming, outgoing);
+      const { status, headers, body } = this.#answer('malformed');
+      outgoing
+        .writeHead(status, { ...headers, Connection: 'close', 'Content-Length': Buffer.byteLength(body) })
+        .end(body);
+    };
   }
 
   /** For requests that the adaptor could not make a Request of, and for what escaped the application. */

@@ -18,8 +18,16 @@ interface Parsed {
   readonly end: number;
 }
 
-/** The first final answer in `bytes`; undefined while it is not all there. */
-function parseOne(bytes: Buffer, method: string): Parsed | undefined {
+/** HTTP/1.0 knows no chunks: what its client gets without a length ends with the connection (RFC 9112 section 6.3). */
+interface Asked {
+  readonly method: string;
+  readonly isOld: boolean;
+}
+
+const OLD_REQUEST = /^[^\r\n]* HTTP\/1\.0\r?\n/;
+
+/** The first final answer in `bytes`; undefined while it is not all there. `isClosed`: no more will come. */
+function parseOne(bytes: Buffer, asked: Asked, isClosed: boolean): Parsed | undefined {
   const end = bytes.indexOf('\r\n\r\n');
   if (end < 0) return undefined;
   const head = bytes.subarray(0, end).toString('latin1');
@@ -34,10 +42,16 @@ function parseOne(bytes: Buffer, method: string): Parsed | undefined {
     headers.set(name.toLowerCase(), value);
   }
   if (status < 200) {
-    const next = parseOne(bytes.subarray(end + 4), method);
+    const next = parseOne(bytes.subarray(end + 4), asked, isClosed);
     return next && { answer: next.answer, end: next.end + end + 4 };
   }
-  const body = bodyOf(bytes, end + 4, headers, method === 'HEAD' || status === 204 || status === 304);
+  const isEmpty = asked.method === 'HEAD' || status === 204 || status === 304;
+  const isFramed = headers.has('content-length') || headers.has('transfer-encoding');
+  if (asked.isOld && !isEmpty && !isFramed && headers.get('connection') === 'close') {
+    if (!isClosed) return undefined;
+    return { answer: { status, headers, head, body: bytes.subarray(end + 4) }, end: bytes.length };
+  }
+  const body = bodyOf(bytes, end + 4, headers, isEmpty);
   return body && { answer: { status, headers, head, body: body.bytes }, end: body.end };
 }
 
@@ -81,7 +95,7 @@ function chunksOf(bytes: Buffer, start: number): { readonly bytes: Buffer; reado
 class Connection {
   readonly #socket: Socket;
   #received: Buffer = Buffer.alloc(0);
-  #waiting: { readonly method: string; resolve(answer: RawAnswer): void; reject(error: Error): void } | undefined;
+  #waiting: { readonly asked: Asked; resolve(answer: RawAnswer): void; reject(error: Error): void } | undefined;
   isOpen = true;
 
   constructor(port: number) {
@@ -96,7 +110,7 @@ class Connection {
 
   send(bytes: Buffer, method: string): Promise<RawAnswer> {
     return new Promise((resolve, reject) => {
-      this.#waiting = { method, resolve, reject };
+      this.#waiting = { asked: { method, isOld: OLD_REQUEST.test(bytes.toString('latin1')) }, resolve, reject };
       this.#socket.write(bytes);
     });
   }
@@ -106,7 +120,7 @@ class Connection {
     this.#socket.destroy();
   }
 
-  #look(): void {
+  #look(isClosed = false): void {
     const waiting = this.#waiting;
     if (waiting === undefined) {
       // Nobody has asked: the request before was taken for more than one.
@@ -114,7 +128,7 @@ class Connection {
       return;
     }
     try {
-      const parsed = parseOne(this.#received, waiting.method);
+      const parsed = parseOne(this.#received, waiting.asked, isClosed);
       if (parsed === undefined) return;
       if (parsed.end < this.#received.length) throw new NotHttp('more than one answer to one request');
       this.#received = Buffer.alloc(0);
@@ -130,6 +144,7 @@ class Connection {
 
   #lost(): void {
     this.isOpen = false;
+    if (this.#waiting?.asked.isOld) this.#look(true);
     const waiting = this.#waiting;
     this.#waiting = undefined;
     waiting?.reject(new NotHttp(`closed without a whole answer (${this.#received.length} bytes came)`));
@@ -176,7 +191,7 @@ export class RawClient {
       const finish = (): void => {
         socket.destroy();
         try {
-          resolve(answersIn(Buffer.concat(chunks), method));
+          resolve(answersIn(Buffer.concat(chunks), { method, isOld: false }));
         } catch (error) {
           reject(error as Error);
         }
@@ -193,10 +208,10 @@ export class RawClient {
   }
 }
 
-function answersIn(bytes: Buffer, method: string): RawAnswer[] {
+function answersIn(bytes: Buffer, asked: Asked): RawAnswer[] {
   const answers: RawAnswer[] = [];
   for (let rest = bytes; rest.length > 0; ) {
-    const parsed = parseOne(rest, method);
+    const parsed = parseOne(rest, asked, true);
     if (parsed === undefined) break;
     answers.push(parsed.answer);
     rest = rest.subarray(parsed.end);

@@ -343,6 +343,8 @@ describe('what never becomes a request', () => {
     ['a host that is none', 'GET /crash HTTP/1.1\r\nHost: a b\r\nConnection: close\r\n\r\n'],
     ['a target that is none', 'GET crash HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
     ['a backslash in the path', 'GET /\\crash HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n'],
+    ['a request line that has lost a space', 'GET /crash?HTTP/1.1\r\nHost: x\r\n\r\n'],
+    ['a version that is not of HTTP/1', 'GET /crash HTTP/2.0\r\nHost: x\r\n\r\n'],
   ])('%s', async (_, bytes) => {
     const answer = await rawExchange(server.port, (socket) => socket.write(bytes));
     expect([answer.status, rawProblem(answer).code]).toEqual([400, 'malformed']);
