@@ -4,7 +4,7 @@ import { TILE_WIDTH } from '../src/log/edge.ts';
 import { readDeliveries } from '../src/storage/cosignatures.ts';
 import type { Sql } from '../src/storage/db.ts';
 import { copyEntries, readHeads, readUrgent } from '../src/storage/feed.ts';
-import { listFilings, loadContent, loadFiling } from '../src/storage/filing-lookup.ts';
+import { listFilings, loadContent, loadFiling, loadFilings, loadTicks } from '../src/storage/filing-lookup.ts';
 import { findByKeys } from '../src/storage/filings.ts';
 import { findGrownOffices, readComparable, readFindings } from '../src/storage/findings.ts';
 import { selectKeyring } from '../src/storage/identity.ts';
@@ -63,6 +63,7 @@ export const PROBES: readonly Probe[] = [
   { name: 'tiles of a proof', isLookup: true, run: (sql, s) => readTiles(sql, s, tilesOver(s)) },
   { name: 'a tile’s leaves', isLookup: true, run: (sql, s) => readLeaves(sql, s, ...tileOf(s)) },
   { name: `${ENTRIES} entries of a log`, isLookup: true, run: (sql, s) => copyEntries(sql, s, reachOf(s), () => {}) },
+  { name: 'filings that are sent again', run: (sql, s) => loadAgain(sql, [s]) },
   { name: 'filings by keys, of obligations', run: (sql, s) => findKeyed(sql, [s]) },
   { name: 'what stands of a filer', run: (sql, s) => listStanding(sql, standing(s)) },
   { name: 'contents to compare', run: (sql, s) => readContents(sql, [s]) },
@@ -86,6 +87,14 @@ export const GROWING = [
   'filing', 'tick', 'manifest', 'checkpoint', 'tile', 'cosignature', 'batch', 'filing_finding', 'national_entry', 'trail',
   'party', 'party_key', 'registration', 'mandate', 'identity_change',
 ] as const; // biome-ignore format: one list
+
+async function loadAgain(sql: Sql, positions: readonly Sample[]) {
+  const records = await loadFilings(sql, positions);
+  return await loadTicks(
+    sql,
+    records.map(({ tick }) => tick),
+  );
+}
 
 function listed(s: Sample, monthsBack: number) {
   const toMonth = monthNumber(s.to);

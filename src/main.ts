@@ -27,6 +27,7 @@ import { openSigner, type Signer } from './identity/signer.ts';
 import { Tokens } from './identity/tokens.ts';
 import { type CheckedFiling, type CommitContext, type CommitOutcome, commitTick } from './ingest/commit.ts';
 import { startComparison } from './ingest/comparison.ts';
+import { originals } from './ingest/originals.ts';
 import { Pool } from './ingest/pool.ts';
 import { SignatureThread } from './ingest/signatures.ts';
 import { startCheckpointTimer } from './log/checkpoint-timer.ts';
@@ -326,6 +327,7 @@ function makeParts(input: PartsInput) {
   const commitContext = { db, lanes, clock, signer, issuer, log, ...TICK_BOUNDS };
   const pool = makePool(config, commitContext, (filings) => comparison.wake(filings));
   metrics.gauge('pool_filings', () => pool.size);
+  const standing = originals({ db, lanes, env: config.env, clock });
   const signatures = new SignatureThread();
   const catalogue = () => input.catalogue.current;
   const isBusy = () => pool.size > 0;
@@ -338,10 +340,10 @@ function makeParts(input: PartsInput) {
     issuer: config.issuer,
     changed: (subjects: readonly string[]) => directory.forget(subjects),
   };
-  const shared = { directory, catalogue, settings, db, lanes };
+  const shared = { directory, catalogue, settings, db, lanes, env: config.env };
   const routes = gatewayRoutes({
     filings: {
-      ingest: { ...shared, issuer: config.issuer, env: config.env, pool, limits, signatures, metrics },
+      ingest: { ...shared, issuer: config.issuer, pool, originals: standing, limits, signatures, metrics },
       reading: { db, catalogue, lanes, directory, clock, env: config.env, signer },
       toGatewayError: (error) => failures.explain(error),
       proof: (office, index, checkpoint) => filingProof(logContext, office, index, checkpoint),

@@ -12,14 +12,14 @@ import { assert, GatewayError, type Violation } from '../std/errors.ts';
 import { parseStrictJson } from '../std/json.ts';
 import type { Metrics } from '../std/telemetry.ts';
 import type { Database } from '../storage/db.ts';
-import { type FilingWithTick, loadFiling } from '../storage/filing-lookup.ts';
+import { loadFiling } from '../storage/filing-lookup.ts';
 import { findByKeys, type StandingFiling } from '../storage/filings.ts';
 import { authorizeFiling, authorizeSigner, type Destination } from './authorize.ts';
-import { headOfChain, historyOf } from './chain.ts';
+import { headOfChain } from './chain.ts';
 import type { CheckedFiling, CommitOutcome } from './commit.ts';
 import { type ParsedJws, parseCompactJws, parseFlattenedJws } from './jws.ts';
+import type { Original, Originals } from './originals.ts';
 import type { Place, Pool } from './pool.ts';
-import { SignedTick } from './receipt.ts';
 import type { Signatures } from './signatures.ts';
 import { unknownType, type Validation, validateFiling } from './validate.ts';
 import { findKey, verifySignature } from './verify.ts';
@@ -41,6 +41,7 @@ export interface IngestContext {
   readonly issuer: string;
   readonly env: string;
   readonly pool: Pool<CheckedFiling, CommitOutcome>;
+  readonly originals: Originals;
   readonly limits: RateLimiter;
   readonly signatures: Signatures;
   readonly metrics: Metrics;
@@ -238,17 +239,23 @@ export async function answer(ctx: IngestContext, filing: CheckedFiling, outcome:
   }
   const { filing: standing } = outcome;
   if (!standing.digest.equals(filing.digest)) throw await conflict(ctx, filing, standing);
-  const found = await loadFiling(ctx.db.sql, standing.lane, standing.office, standing.index);
+  return replay(ctx, await original(ctx, standing, filing.candidates));
+}
+
+async function original(
+  { originals }: Pick<IngestContext, 'originals'>,
+  { lane, office, index }: StandingFiling,
+  offices: readonly string[],
+): Promise<Original> {
+  const found = await originals.submit({ lane, office, index, offices }, 0);
   assert(found !== undefined, 'a filing that stands can be read');
-  return await replay(ctx, found, filing.candidates);
+  return found;
 }
 
 /** The original answer again. Everything in its receipt was stored, so its bytes are the same. */
-async function replay(ctx: IngestContext, found: FilingWithTick, offices: readonly string[]): Promise<Replayed> {
-  const history = await historyOf({ sql: ctx.db.sql, lanes: ctx.lanes }, found.record, offices);
+function replay(ctx: IngestContext, found: Original): Replayed {
   ctx.metrics.count('filings_replayed');
-  const status = history[history.length - 1]?.status ?? 'accepted';
-  return { kind: 'replayed', filing: filingView(found.record, SignedTick.fromRecord(found.tick, ctx.env), status) };
+  return { kind: 'replayed', filing: found.view() };
 }
 
 /** Other content under the same key. For a correction that means: what it corrects has been superseded already. */
@@ -293,9 +300,8 @@ async function replayOf(
   const offices = (await ctx.directory.party(payload.filer))?.registrations.map(({ office }) => office) ?? [];
   const standing = await findStanding(ctx, filingKey(payload), offices);
   if (standing === undefined || !standing.digest.equals(sha256(signed.payload))) return undefined;
-  const found = await loadFiling(ctx.db.sql, standing.lane, standing.office, standing.index);
-  if (found === undefined || !(await wasFiledBy(ctx, signed.key, found.record, error))) return undefined;
-  return await replay(ctx, found, offices);
+  const found = await original(ctx, standing, offices);
+  return (await wasFiledBy(ctx, signed.key, found.record, error)) ? replay(ctx, found) : undefined;
 }
 
 /** A key that may no longer be used learns only of what it has signed itself. */

@@ -3,6 +3,7 @@ import type { FilingKind } from '../domain/filing.ts';
 import type { FilingRecord, ManifestRecord, TickRecord } from '../domain/filing-record.ts';
 import { parseInstant } from '../std/clock.ts';
 import { assert, type Violation } from '../std/errors.ts';
+import type { FilingPosition } from './standing.ts';
 
 // Reading what the commit wrote. Every statement names its lanes.
 
@@ -45,11 +46,16 @@ export interface FilingWithTick {
   readonly tick: TickRecord;
 }
 
-/** All of a filing but its content, and its tick. */
-function answered(sql: Sql): PendingQuery<Row[]> {
+/** All of a filing but its content. */
+function filed(sql: Sql): PendingQuery<Row[]> {
   return sql`f.lane, f.office, f.idx, f.key, f.type, f.version, f.filer, f.period_from, f.period_to, f.reference, f.kind,
     f.supersedes, f.received_at, f.late, f.warnings, f.digest, f.salt, f.leaf, f.tick_lane, f.tick, f.tick_leaf, f.kid,
-    f.manifest, f.manifest_line, t.at AS tick_at, t.leaves AS tick_leaves, t.signature AS tick_signature`;
+    f.manifest, f.manifest_line`;
+}
+
+/** The same, and its tick. */
+function answered(sql: Sql): PendingQuery<Row[]> {
+  return sql`${filed(sql)}, t.at AS tick_at, t.leaves AS tick_leaves, t.signature AS tick_signature`;
 }
 
 /**
@@ -70,6 +76,33 @@ export async function loadFiling(
       ORDER BY idx LIMIT 1
     ) AS f JOIN tick t ON t.lane = f.tick_lane AND t.id = f.tick`;
   return rows[0] === undefined ? undefined : withTick(rows[0]);
+}
+
+/** {@link loadFiling} for many at once, without their ticks; what is not there is left out. */
+export async function loadFilings(sql: Sql, positions: readonly FilingPosition[]): Promise<FilingRecord[]> {
+  const rows = await sql<FilingRow[]>`
+    SELECT ${filed(sql)}
+    FROM unnest(${positions.map(({ lane }) => lane)}::smallint[], ${positions.map(({ office }) => office)}::text[],
+      ${positions.map(({ index }) => index)}::bigint[]) AS want (lane, office, idx),
+    LATERAL (
+      SELECT * FROM filing
+      WHERE filing.lane = want.lane AND filing.office = want.office AND filing.idx BETWEEN want.idx AND want.idx
+      ORDER BY filing.idx LIMIT 1
+    ) AS f`;
+  return rows.map(filingRecord);
+}
+
+/** Ticks by their places. A leaf has 32 bytes: each is read once, however many of its filings are asked for. */
+export async function loadTicks(
+  sql: Sql,
+  places: readonly { readonly lane: number; readonly id: string }[],
+): Promise<TickRecord[]> {
+  if (places.length === 0) return [];
+  const rows = await sql<{ lane: number; id: string; at: string; leaves: Buffer; signature: string }[]>`
+    SELECT t.lane, t.id, t.at, t.leaves, t.signature
+    FROM unnest(${places.map(({ lane }) => lane)}::smallint[], ${places.map(({ id }) => id)}::uuid[]) AS want (lane, id),
+    LATERAL (SELECT * FROM tick WHERE tick.lane = want.lane AND tick.id = want.id LIMIT 1) AS t`;
+  return rows.map((row) => ({ ...row, at: instant(row.at) }));
 }
 
 /** The JWS as received, or for bulk form B the payload line. */

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { endingAt } from '../../src/storage/batches.ts';
 import { readDeliveries } from '../../src/storage/cosignatures.ts';
 import { copyEntries, readUrgent } from '../../src/storage/feed.ts';
-import { listFilings, loadFiling } from '../../src/storage/filing-lookup.ts';
+import { listFilings, loadFiling, loadFilings, loadTicks } from '../../src/storage/filing-lookup.ts';
 import { findByKeys, findManifests } from '../../src/storage/filings.ts';
 import { readComparable } from '../../src/storage/findings.ts';
 import { readLeaves } from '../../src/storage/log.ts';
@@ -51,10 +51,17 @@ test('manifests are looked up through their primary key', async () => {
   expect(await scans((tx) => findManifests(tx, manifests), ['manifest_pk'])).toEqual({ manifest_pk: 3 });
 });
 
+test('ticks are looked up through their primary key', async () => {
+  const places = [1, 2, 3].map((lane) => ({ lane, id: randomUUID() }));
+  expect(await scans((tx) => loadTicks(tx as never, places), ['tick_pk'])).toEqual({ tick_pk: 3 });
+});
+
 test('filings are read by their places through the primary key', async () => {
   const log = { lane: 1, office: '13501000000' };
   const inPrimaryKey = { filing_pk: 1 };
   expect(await scans((tx) => loadFiling(tx as never, log.lane, log.office, 7))).toEqual(inPrimaryKey);
+  const places = [1, 2].map((index) => ({ ...log, index }));
+  expect(await scans((tx) => loadFilings(tx as never, places))).toEqual({ filing_pk: 2 });
   expect(await scans((tx) => readLeaves(tx as never, log, 0, 256))).toEqual(inPrimaryKey);
   expect(await scans((tx) => copyEntries(tx, log, { from: 0, to: 100, contentBytes: 1_000 }, () => {}))).toEqual(
     inPrimaryKey,

@@ -12,6 +12,7 @@ import type {
   SigningKey,
 } from '../../src/identity/records.ts';
 import { type CheckedFiling, type CommitContext, commitTick } from '../../src/ingest/commit.ts';
+import { originals } from '../../src/ingest/originals.ts';
 import { type Accepted, type IngestContext, submit } from '../../src/ingest/pipeline.ts';
 import { Pool, type PoolOptions } from '../../src/ingest/pool.ts';
 import { holdsHere, type Signatures } from '../../src/ingest/signatures.ts';
@@ -133,6 +134,7 @@ export async function testIngest(
       maxWaitMs: 4_000,
       ...poolOptions,
     }),
+    originals: originals({ db: database.db, lanes: database.lanes, env: 'sandbox', clock }),
     limits: { blocked: () => undefined, take: () => {} },
     signatures: signaturesHere,
     metrics: { count: () => {}, observe: () => {}, gauge: () => {} },
