@@ -184,11 +184,14 @@ const rotation: Make = (stage) => {
   return fc.constant(request(stage, 'POST', 'v1/keys/rotation', undefined, body, 'application/jose'));
 };
 
+/** Seconds since the epoch, each a second after the one before: of two mandates under one id the gateway wants the later. */
+let signedAt = Math.floor(Date.now() / 1000) - 86_400;
+
 const givenMandate: Make = (stage) => {
   const { filer, agentId, issuer } = stage;
   const header = treeOf({ alg: filer.alg, kid: filer.kid, typ: 'mandate+jws', aud: issuer });
-  const iat = Math.floor(Date.now() / 1000);
   return code.map((n) => {
+    const iat = signedAt++;
     const terms = { id: `s-${n}`, agent: agentId, filer: filer.id, types: ['amr.*'], from: '2026-01-01', iat };
     const body: Body = { kind: 'jws', by: filer, header, payload: treeOf(terms), isFlattened: false };
     return request(stage, 'POST', 'v1/mandates', undefined, body, 'application/jose');
