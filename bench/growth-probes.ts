@@ -12,8 +12,8 @@ import { selectIdentityChanges, selectIdentityHead } from '../src/storage/identi
 import {
   findOverdueLogs,
   readCheckpoint,
-  readHeadSize,
   readLeaves,
+  readLogState,
   readNewestCheckpoint,
   readTiles,
 } from '../src/storage/log.ts';
@@ -71,7 +71,7 @@ export const PROBES: readonly Probe[] = [
   { name: 'logs to compare', run: (sql) => findGrownOffices(sql, ['tax'], { lane: 0, office: '' }, 10) },
   { name: 'heads that grew', run: (sql) => readHeads(sql, 'tax', '0') },
   { name: 'urgent filings', run: (sql, s) => readUrgent(sql, [s], 100) },
-  { name: 'size of a log', run: (sql, s) => readHeadSize(sql, s) },
+  { name: 'size of a log and what is signed of it', run: (sql, s) => readLogState(sql, s) },
   { name: 'logs without a fresh checkpoint', run: (sql) => findOverdueLogs(sql, Date.now(), 100) },
   { name: 'size of the national log', run: (sql) => readNationalSize(sql) },
   { name: 'newest texts of the national log', run: (sql, s) => readLastTexts(sql, [s.office]) },

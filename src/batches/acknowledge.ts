@@ -1,16 +1,8 @@
 import { timingSafeEqual } from 'node:crypto';
 import { assert, GatewayError } from '../std/errors.ts';
-import {
-  acknowledgeBatches,
-  type ConsumerKey,
-  lockConsumer,
-  readBatch,
-  readOpenBatches,
-  updateCursor,
-} from '../storage/batches.ts';
+import { acknowledgeBatches, type ConsumerKey, lockConsumer, readBatch, updateCursor } from '../storage/batches.ts';
 import { type CosignatureRow, hasCosignature, insertCosignature } from '../storage/cosignatures.ts';
 import type { TransactionSql } from '../storage/db.ts';
-import type { StoredCheckpoint } from '../storage/log.ts';
 import { transaction } from '../storage/transaction.ts';
 import { type BatchContext, type ConsumerName, consumerKey, leaseOf } from './context.ts';
 import { checkCosignature } from './cosign.ts';
@@ -46,10 +38,9 @@ export async function acknowledgeBatch(ctx: BatchContext, input: AcknowledgeInpu
   if (batch === undefined) throw new GatewayError('not-found');
   // A range and the root at its end never change: both are looked at before the lock.
   if (input.size !== batch.to) throw stale(batch.to);
-  const checkpoint = await ctx.checkpoints.at(input.office, batch.to);
-  const { root } = checkpoint;
+  const root = batch.root ?? (await ctx.checkpoints.at(input.office, batch.to)).root;
   const rootsEqual = input.root.length === root.length && timingSafeEqual(input.root, root);
-  const cosignature = rootsEqual ? await newCosignature(ctx, key, checkpoint, input.cosignature) : undefined;
+  const cosignature = rootsEqual ? await newCosignature(ctx, key, input) : undefined;
   const { id, size } = input;
   return await transaction(ctx.db.sql, (tx) => acknowledgeLocked(ctx, tx, key, { id, size, rootsEqual, cosignature }));
 }
@@ -58,10 +49,10 @@ export async function acknowledgeBatch(ctx: BatchContext, input: AcknowledgeInpu
 async function newCosignature(
   ctx: BatchContext,
   key: ConsumerKey,
-  checkpoint: StoredCheckpoint,
-  line: string | undefined,
+  { size, cosignature: line }: AcknowledgeInput,
 ): Promise<CosignatureRow | undefined> {
-  if (line === undefined || (await hasCosignature(ctx.db.sql, key, checkpoint.size, line))) return undefined;
+  if (line === undefined || (await hasCosignature(ctx.db.sql, key, size, line))) return undefined;
+  const checkpoint = await ctx.checkpoints.at(key.office, size);
   const keys = await ctx.cosigners(key.office);
   return await checkCosignature({ line, checkpoint, keys, now: ctx.clock.now() });
 }
@@ -80,7 +71,8 @@ async function acknowledgeLocked(
   input: CheckedInput,
 ): Promise<Acknowledged> {
   const consumer = await lockConsumer(tx, key);
-  const row = await readBatch(tx, key, input.id);
+  // One that is not open any more is read for what became of it.
+  const row = consumer?.open.find(({ id }) => id === input.id) ?? (await readBatch(tx, key, input.id));
   assert(consumer !== undefined && row !== undefined, 'a batch and its consumer are never removed');
   const now = ctx.clock.now();
   const lease = leaseOf(row);
@@ -90,11 +82,10 @@ async function acknowledgeLocked(
   if (input.cosignature !== undefined) await insertCosignature(tx, key, input.cosignature);
   if (lease.state === next) return { cursor: consumer.cursor };
   // This batch is among them. An open lease that reaches beyond would overlap it, which is ruled out when batches are opened.
-  const covered = (await readOpenBatches(tx, key)).filter((open) => open.to <= input.size);
+  const covered = consumer.open.filter((open) => open.to <= input.size);
   const ids = covered.map((open) => open.id);
-  await acknowledgeBatches(tx, key, ids, now);
   const cursor = Math.max(consumer.cursor, input.size);
-  await updateCursor(tx, key, cursor, now);
+  await Promise.all([acknowledgeBatches(tx, key, ids, now), updateCursor(tx, key, cursor, now)]);
   return { cursor };
 }
 

@@ -2,12 +2,11 @@ import { randomBytes } from 'node:crypto';
 import { assert, GatewayError } from '../std/errors.ts';
 import {
   type ConsumerKey,
-  type ConsumerRow,
   endingAt,
   insertBatch,
   insertConsumer,
+  type LockedConsumer,
   lockConsumer,
-  readOpenBatches,
   updateBatchStates,
   updateLeased,
 } from '../storage/batches.ts';
@@ -41,10 +40,10 @@ export interface OpenBatchInput extends ConsumerName {
  * range is handed out again when the lease has run out.
  */
 export async function openBatch(ctx: BatchContext, input: OpenBatchInput): Promise<OpenBatch | undefined> {
-  const { size } = await ctx.checkpoints.fresh(input.office);
-  const lease = await transaction(ctx.db.sql, (tx) => leaseNext(ctx, tx, input, size));
+  const newest = await ctx.checkpoints.fresh(input.office);
+  const lease = await transaction(ctx.db.sql, (tx) => leaseNext(ctx, tx, input, newest.size));
   if (lease === undefined) return undefined;
-  const { note } = await ctx.checkpoints.at(input.office, lease.to);
+  const { note } = lease.to === newest.size ? newest : await ctx.checkpoints.at(input.office, lease.to);
   return { id: lease.id, from: lease.from, to: lease.to, checkpoint: note, expiresAt: lease.expiresAt };
 }
 
@@ -57,23 +56,25 @@ async function leaseNext(
   const key = consumerKey(ctx, input);
   const consumer = await lockOrMake(tx, key);
   const now = ctx.clock.now();
-  const open = (await readOpenBatches(tx, key)).map(leaseOf);
+  const open = consumer.open.map(leaseOf);
   const live = open.filter((lease) => phaseOf(lease, now) === 'leased');
   if (live.length >= MAX_OPEN_LEASES) throw tooManyLeases();
   const range = nextRange(live, consumer.cursor, size, input.max);
   if (range === undefined) return undefined;
   const replaced = open.filter((lease) => phaseOf(lease, now) === 'expired' && overlaps(lease, range));
   const ids = replaced.map((lease) => lease.id);
-  await updateBatchStates(tx, key, ids, TRANSITIONS.expired['hand-on']);
   const attempts = 1 + Math.max(0, ...replaced.map((lease) => lease.attempts));
   const expiresAt = now + input.leaseSeconds * 1000;
   const lease: Lease = { id: endingAt(range.to, randomBytes(10)), ...range, state: 'leased', attempts, expiresAt };
-  await insertBatch(tx, key, lease);
-  if (range.to > consumer.leased) await updateLeased(tx, key, range.to);
+  await Promise.all([
+    updateBatchStates(tx, key, ids, TRANSITIONS.expired['hand-on']),
+    insertBatch(tx, key, lease),
+    range.to > consumer.leased ? updateLeased(tx, key, range.to) : undefined,
+  ]);
   return lease;
 }
 
-async function lockOrMake(tx: TransactionSql, key: ConsumerKey): Promise<ConsumerRow> {
+async function lockOrMake(tx: TransactionSql, key: ConsumerKey): Promise<LockedConsumer> {
   const found = await lockConsumer(tx, key);
   if (found !== undefined) return found;
   await insertConsumer(tx, key);

@@ -12,7 +12,7 @@ export async function releaseBatch(ctx: BatchContext, input: ConsumerName & { re
   const key = consumerKey(ctx, input);
   await transaction(ctx.db.sql, async (tx) => {
     const consumer = await lockConsumer(tx, key);
-    const row = await readBatch(tx, key, input.id);
+    const row = consumer?.open.find(({ id }) => id === input.id) ?? (await readBatch(tx, key, input.id));
     if (consumer === undefined || row === undefined) throw new GatewayError('not-found');
     const lease = leaseOf(row);
     const next = TRANSITIONS[phaseOf(lease, ctx.clock.now())].release;

@@ -1,5 +1,5 @@
 import { assert } from '../std/errors.ts';
-import { foldSubtrees, fullSubtrees, type Hash, treeRoot } from './merkle.ts';
+import { foldSubtrees, type Hash, RunningRoot } from './merkle.ts';
 
 /** Hashes in a full tile: eight levels of the tree. */
 export const TILE_WIDTH = 256;
@@ -28,14 +28,19 @@ export function edgeStart(size: number): number {
   return size - (size % TILE_WIDTH);
 }
 
+/** The last, not yet full tile of a level, and the roots of the full subtrees that its hashes make up. */
+interface OpenTile {
+  readonly hashes: Uint8Array[];
+  readonly subtrees: RunningRoot;
+}
 /**
  * The right edge of a growing tree: everything that is needed to add leaves, to know the root, and to say which tiles
  * changed. At most 256 hashes a level.
  */
 export class TreeEdge {
   readonly #hash: Hash;
-  /** Hashes of the last, not yet full tile of each level. Level 0 holds leaves, which start at `edgeStart(size)`. */
-  readonly #levels: Uint8Array[][] = [[]];
+  /** By level. Level 0 holds leaves, which start at `edgeStart(size)`. */
+  readonly #levels: OpenTile[] = [];
   readonly #changed = new Set<number>();
   readonly #full: Tile[] = [];
   #size: number;
@@ -47,7 +52,7 @@ export class TreeEdge {
     for (const { level, width, n } of edgeTiles(size)) {
       const hashes = stored.find((tile) => tile.level === level && tile.n === n)?.hashes.slice(0, width);
       assert(hashes?.length === width, 'every tile of the edge is stored');
-      this.#level(level).push(...hashes);
+      for (const each of hashes) add(this.#level(level), each);
     }
   }
 
@@ -60,43 +65,49 @@ export class TreeEdge {
     this.#size++;
   }
 
+  /** Of the tree as it is now; asking for it again after some more leaves costs next to nothing. */
   root(): Uint8Array {
-    const subtrees: Uint8Array[] = [];
-    for (const hashes of this.#levels.toReversed()) {
-      for (const { level, index } of fullSubtrees({ start: 0, end: hashes.length })) {
-        const width = 2 ** level;
-        subtrees.push(treeRoot(this.#hash, hashes.slice(index * width, (index + 1) * width)));
-      }
-    }
-    return foldSubtrees(this.#hash, subtrees);
+    return foldSubtrees(
+      this.#hash,
+      this.#levels.toReversed().flatMap(({ subtrees }) => subtrees.subtrees),
+    );
   }
 
   /** Tiles of levels >= 1 that differ from what was stored when the edge was made. */
   changedTiles(): Tile[] {
-    const partial = [...this.#changed].filter((level) => this.#level(level).length > 0);
+    const partial = [...this.#changed].filter((level) => this.#level(level).hashes.length > 0);
     return [
       ...this.#full,
-      ...partial.map((level) => ({ level, n: this.#tileIndex(level), hashes: this.#level(level) })),
+      ...partial.map((level) => ({ level, n: this.#tileIndex(level), hashes: this.#level(level).hashes })),
     ];
   }
 
   #append(level: number, hash: Uint8Array): void {
-    const hashes = this.#level(level);
-    hashes.push(hash);
+    const tile = this.#level(level);
+    add(tile, hash);
     if (level > 0) this.#changed.add(level);
-    if (hashes.length < TILE_WIDTH) return;
-    const full = hashes.splice(0);
+    if (tile.hashes.length < TILE_WIDTH) return;
     // #size is still that of the tree before the leaf that fills the tile, so the index is that of this tile.
-    if (level > 0) this.#full.push({ level, n: this.#tileIndex(level), hashes: full });
-    this.#append(level + 1, treeRoot(this.#hash, full));
+    if (level > 0) this.#full.push({ level, n: this.#tileIndex(level), hashes: tile.hashes });
+    this.#levels[level] = this.#empty();
+    this.#append(level + 1, tile.subtrees.root());
   }
 
   #tileIndex(level: number): number {
     return Math.floor(this.#size / TILE_WIDTH ** (level + 1));
   }
 
-  #level(level: number): Uint8Array[] {
-    while (this.#levels.length <= level) this.#levels.push([]);
-    return this.#levels[level] as Uint8Array[];
+  #level(level: number): OpenTile {
+    while (this.#levels.length <= level) this.#levels.push(this.#empty());
+    return this.#levels[level] as OpenTile;
   }
+
+  #empty(): OpenTile {
+    return { hashes: [], subtrees: new RunningRoot(this.#hash) };
+  }
+}
+
+function add({ hashes, subtrees }: OpenTile, hash: Uint8Array): void {
+  hashes.push(hash);
+  subtrees.push(hash);
 }

@@ -84,10 +84,13 @@ export class HeadsFile implements HeadGuard {
 
   /** What was added since the last time; all of it when another file has taken its place. */
   async #readOn(): Promise<void> {
+    // Asked for with every batch: one call when nothing was added.
+    const found = await statOf(this.#file);
+    if (found === undefined || (found.identity === this.#read.identity && found.size === this.#read.to)) return;
     const handle = await openExisting(this.#file);
     if (handle === undefined) return;
     try {
-      const identity = await identityOf(handle);
+      const identity = (await statOf(handle))?.identity;
       const from = identity === this.#read.identity ? this.#read.to : 0;
       const { heads, end } = await readHeads(handle, this.#file, from);
       for (const head of heads)
@@ -123,7 +126,7 @@ export class HeadsFile implements HeadGuard {
       const handle = this.#handle;
       await writeLines(handle, lines);
       // Another process may have put a compacted file in its place, which need not have these lines.
-      if ((await identityOf(this.#file)) === (await identityOf(handle))) return;
+      if ((await statOf(this.#file))?.identity === (await statOf(handle))?.identity) return;
       this.#handle = undefined;
       await handle.close();
     }
@@ -148,10 +151,17 @@ async function flushFolder(folder: string): Promise<void> {
   }
 }
 
-async function identityOf(file: string | FileHandle): Promise<string | undefined> {
+interface FoundFile {
+  /** Another one when another file has taken its place. */
+  readonly identity: string;
+  readonly size: number;
+}
+
+/** Undefined when there is no such file. */
+async function statOf(file: string | FileHandle): Promise<FoundFile | undefined> {
   try {
-    const { dev, ino } = await (typeof file === 'string' ? stat(file) : file.stat());
-    return `${dev}:${ino}`;
+    const { dev, ino, size } = await (typeof file === 'string' ? stat(file) : file.stat());
+    return { identity: `${dev}:${ino}`, size };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
@@ -203,29 +213,31 @@ async function openExisting(file: string): Promise<FileHandle | undefined> {
 /** `end` is where the last whole line ends. */
 async function readHeads(handle: FileHandle, file: string, from = 0): Promise<{ heads: SignedHead[]; end: number }> {
   const largest = new Map<string, SignedHead[]>();
-  let end = from;
-  const upTo = await endOfLines(handle, from);
-  if (upTo > from) {
-    const stream = handle.createReadStream({ autoClose: false, start: from, end: upTo - 1 });
-    try {
-      for await (const { number, bytes } of splitLines(stream, MAX_LINE_BYTES)) keep(largest, bytes, file, number);
-    } catch (error) {
-      if (error instanceof LineTooLong) throw malformed(file, error.line);
-      throw error;
-    }
-    end = upTo;
+  const tail = await readTail(handle, from);
+  const end = tail.start + tail.lines.length;
+  if (end <= from) return { heads: [], end: from };
+  // What a gateway reads on is a few lines.
+  const chunks =
+    tail.start === from ? [tail.lines] : handle.createReadStream({ autoClose: false, start: from, end: end - 1 });
+  try {
+    for await (const { number, bytes } of splitLines(chunks, MAX_LINE_BYTES)) keep(largest, bytes, file, number);
+  } catch (error) {
+    if (error instanceof LineTooLong) throw malformed(file, error.line);
+    throw error;
   }
   return { heads: [...largest.values()].flat(), end };
 }
 
-/** Where the last newline ends; behind it stands at most what a crash left, or what is being written now. */
-async function endOfLines(handle: FileHandle, from: number): Promise<number> {
+const TAIL_BYTES = MAX_LINE_BYTES * 64;
+
+/** The last whole lines, from `from` on; behind them stands at most what a crash left, or what is being written now. */
+async function readTail(handle: FileHandle, from: number): Promise<{ start: number; lines: Buffer }> {
   const { size } = await handle.stat();
-  const start = Math.max(from, size - MAX_LINE_BYTES * 64);
+  const start = Math.max(from, size - TAIL_BYTES);
   const length = size - start;
-  if (length <= 0) return from;
+  if (length <= 0) return { start: from, lines: Buffer.alloc(0) };
   const { buffer, bytesRead } = await handle.read(Buffer.alloc(length), 0, length, start);
-  return start + buffer.subarray(0, bytesRead).lastIndexOf(0x0a) + 1;
+  return { start, lines: buffer.subarray(0, buffer.subarray(0, bytesRead).lastIndexOf(0x0a) + 1) };
 }
 
 function keep(largest: Map<string, SignedHead[]>, bytes: Buffer, file: string, number: number): void {

@@ -1,6 +1,6 @@
 import type { Sql, TransactionSql } from '../storage/db.ts';
-import { type LogKey, readHeadSize, readLeaves } from '../storage/log.ts';
-import { NATIONAL_KEY, readNationalLeaves, readNationalSize } from '../storage/national.ts';
+import { type LogKey, type LogState, readLeaves, readLogState } from '../storage/log.ts';
+import { NATIONAL_KEY, readNationalLeaves, readNationalState } from '../storage/national.ts';
 import { logOrigin, nationalOrigin } from './checkpoint.ts';
 import { type LogContext, logKey } from './context.ts';
 
@@ -12,8 +12,8 @@ export interface Log {
   readonly name: string;
   /** First line of its checkpoints, and the name that they are signed with. */
   readonly origin: (issuer: string) => string;
-  /** Entries that are committed; undefined when there is no such log. */
-  readonly readSize: (sql: Sql | TransactionSql) => Promise<number | undefined>;
+  /** Undefined when there is no such log. */
+  readonly readState: (sql: Sql | TransactionSql) => Promise<LogState | undefined>;
   /** The leaf hashes of entries [from, to), which must all exist. */
   readonly readLeaves: (sql: Sql | TransactionSql, from: number, to: number) => Promise<Buffer[]>;
 }
@@ -24,7 +24,7 @@ export function officeLog(ctx: Pick<LogContext, 'lanes'>, office: string): Log {
     key,
     name: `the log of office ${office}`,
     origin: (issuer) => logOrigin(issuer, office),
-    readSize: (sql) => readHeadSize(sql, key),
+    readState: (sql) => readLogState(sql, key),
     readLeaves: (sql, from, to) => readLeaves(sql, key, from, to),
   };
 }
@@ -34,6 +34,6 @@ export const NATIONAL_LOG: Log = {
   key: NATIONAL_KEY,
   name: 'the national log',
   origin: nationalOrigin,
-  readSize: readNationalSize,
+  readState: readNationalState,
   readLeaves: readNationalLeaves,
 };

@@ -278,6 +278,11 @@ export class RunningRoot {
     this.#size++;
   }
 
+  /** Roots of the full subtrees, largest first. */
+  get subtrees(): readonly Uint8Array[] {
+    return this.#subtrees;
+  }
+
   root(): Uint8Array {
     return foldSubtrees(this.#hash, this.#subtrees);
   }

@@ -37,7 +37,7 @@ export async function recoverLogs(
     );
     for (const office of new Set(losses.map((loss) => loss.office))) {
       const log = logOf(ctx, office);
-      const held = office === '' ? size : await log.readSize(tx);
+      const held = office === '' ? size : (await log.readState(tx))?.size;
       // An office that is gone with its log is signed for again when it has been registered again.
       if (held !== undefined) await signAnew(ctx, tx, log, held);
     }

@@ -76,7 +76,8 @@ export async function compareHeads(ctx: RollbackContext, signed: readonly Signed
 }
 
 async function heldOf(ctx: RollbackContext, { office, size }: SignedHead): Promise<HeldHead> {
-  return { office, size, held: await logOf(ctx, office).readSize(ctx.db.sql), root: undefined };
+  const state = await logOf(ctx, office).readState(ctx.db.sql);
+  return { office, size, held: state?.size, root: undefined };
 }
 
 function keptHead(head: SignedHead, { keptSize, keptRoot }: RecoveryRecord): SignedHead {

@@ -5,6 +5,7 @@ import type { Sql, TransactionSql } from '../storage/db.ts';
 import {
   insertTree,
   type LogKey,
+  type LogState,
   lockTree,
   readCheckpoint,
   readNewestCheckpoint,
@@ -16,7 +17,7 @@ import {
   upsertCheckpoint,
   upsertTile,
 } from '../storage/log.ts';
-import { readRecoveries } from '../storage/recovery.ts';
+import { type RecoveryRecord, readRecoveries } from '../storage/recovery.ts';
 import { transaction } from '../storage/transaction.ts';
 import { ed25519KeyId, formatRecovered, formatTreeHead, parseNote, parseTreeHead, signNote } from './checkpoint.ts';
 import type { LogContext } from './context.ts';
@@ -52,11 +53,11 @@ export function checkpointAt(ctx: LogContext, office: string, size: number): Pro
 export async function freshHead(ctx: LogContext, log: Log): Promise<StoredCheckpoint> {
   // Before the size is read: another process may sign a larger one meanwhile.
   const signed = await ctx.guard.newest(log.key.office);
-  const target = await log.readSize(ctx.db.sql);
-  if (target === undefined) throw new GatewayError('not-found');
+  const state = await log.readState(ctx.db.sql);
+  if (state === undefined) throw new GatewayError('not-found');
+  const { size: target, newest } = state;
   assertNotShrunk(log, target, signed);
-  const newest = await newestHead(ctx, log);
-  if (newest !== undefined && newest.size >= target) return newest;
+  if (isSignedTo(ctx, log, newest, target)) return guarded(ctx, log, newest);
   for (;;) {
     const made = await transaction(ctx.db.sql, (tx) => growAndSign(ctx, tx, log, target));
     if (made !== undefined) return guarded(ctx, log, made);
@@ -76,7 +77,9 @@ export async function newestHead(ctx: LogContext, log: Log): Promise<StoredCheck
 export async function headAt(ctx: LogContext, log: Log, size: number): Promise<StoredCheckpoint> {
   const stored = await readCheckpoint(ctx.db.sql, log.key, size);
   if (stored !== undefined && isOfOrigin(stored, log.origin(ctx.issuer.iss))) return guarded(ctx, log, stored);
-  const signed = await signTreeHead(ctx, ctx.db.sql, log, { size, root: await readRoot(ctx.db.sql, log, size) });
+  const { sql } = ctx.db;
+  const [root, recoveries] = await Promise.all([readRoot(sql, log, size), readRecoveries(sql, log.key)]);
+  const signed = signTreeHead(ctx, log, { size, root }, recoveries);
   const written = await upsertCheckpoint(ctx.db.sql, log.key, signed);
   assert(written, 'a size has one root');
   return guarded(ctx, log, signed);
@@ -99,28 +102,33 @@ export async function growAndSign(
   target: number,
   { again = false }: { readonly again?: boolean } = {},
 ): Promise<StoredCheckpoint | undefined> {
-  const { key } = log;
-  const grown = await lockLog(tx, key);
-  // Read under the lock: another process may have signed while this one waited for it.
-  const newest = await readNewestCheckpoint(tx, key);
-  const isSigned = newest !== undefined && newest.size >= target && isOfOrigin(newest, log.origin(ctx.issuer.iss));
-  if (isSigned && !again) return newest;
-  const head = await log.readSize(tx);
-  assert(head !== undefined && head >= target && grown <= head, 'a log never shrinks');
-  const known = await ctx.guard.newest(key.office);
-  assertNotShrunk(log, head, known);
-  const size = Math.min(head, grown + ROUND_LEAVES);
-  const root = await grow(tx, log, grown, size);
-  if (size < target || size < (known?.size ?? 0)) return undefined;
-  if (known !== undefined) await assertHeld(tx, log, known);
-  if (newest !== undefined) await assertConsistent(tx, log, newest, { size, root });
-  const signed = await signTreeHead(ctx, tx, log, { size, root });
-  const written = await upsertCheckpoint(tx, key, signed);
+  const { grown, state } = await lockAndRead(tx, log);
+  const newest = state?.newest;
+  if (!again && isSignedTo(ctx, log, newest, target)) return newest;
+  assert(state !== undefined && state.size >= target && grown <= state.size, 'a log never shrinks');
+  const known = await ctx.guard.newest(log.key.office);
+  assertNotShrunk(log, state.size, known);
+  const size = Math.min(state.size, grown + ROUND_LEAVES);
+  const held = [known, newest].filter((head) => head !== undefined);
+  const { edge, roots } = await readEdge(tx, log, grown, size, held);
+  // As long again is not enough: what came after a database was put back is not what was signed.
+  for (const old of held) assert(sameBytes(roots.get(old.size) ?? old.root, old.root), beginsWords(log, old));
+  if (size < target || size < (known?.size ?? 0)) {
+    await storeGrowth(tx, log, grown, edge);
+    return undefined;
+  }
+  const head = { size, root: edge.root() };
+  const recoveries = state.isRecovered ? await readRecoveries(tx, log.key) : [];
+  const signed = signTreeHead(ctx, log, head, recoveries);
+  const [written] = await Promise.all([upsertCheckpoint(tx, log.key, signed), storeGrowth(tx, log, grown, edge)]);
   assert(written, 'a size has one root');
+  // From tiles, which stand for all leaves only now. The transaction is given up with what it signed when this fails.
+  for (const old of held) if (!roots.has(old.size)) await assertConsistent(tx, log, old, head);
   return signed;
 }
 
 type KnownHead = Pick<StoredCheckpoint, 'size' | 'root'>;
+type KnownRoot = { readonly size: number; readonly root: Uint8Array };
 
 /** A database may be put back under a gateway that runs, for example when a standby that lags behind is promoted. */
 function assertNotShrunk(log: Log, size: number, signed: KnownHead | undefined): void {
@@ -128,11 +136,21 @@ function assertNotShrunk(log: Log, size: number, signed: KnownHead | undefined):
   assert(size >= expected, `${log.name} still has the ${expected} entries that were signed`);
 }
 
-/** As long again is not enough: entries that came after the database was put back are others than those that were signed. */
-async function assertHeld(tx: TransactionSql, log: Log, { size, root }: KnownHead): Promise<void> {
-  const stored = await readCheckpoint(tx, log.key, size);
-  const held = stored?.root ?? (await readRoot(tx, log, size));
-  assert(sameBytes(held, root), `${log.name} still begins with the ${size} entries that were signed`);
+function beginsWords(log: Log, { size }: KnownHead): string {
+  return `${log.name} still begins with the ${size} entries that were signed`;
+}
+
+/** What {@link lockLog} tells, and what the log is once it is locked. */
+async function lockAndRead(
+  tx: TransactionSql,
+  log: Log,
+): Promise<{ readonly grown: number; readonly state: LogState | undefined }> {
+  for (;;) {
+    // Sent together: the server reads when it has the lock. Another process may have signed while this one waited for it.
+    const [grown, state] = await Promise.all([lockTree(tx, log.key), log.readState(tx)]);
+    if (grown !== undefined) return { grown, state };
+    await insertTree(tx, log.key);
+  }
 }
 
 /** How many leaves the tiles stand for. Nobody else can grow or sign the log until the transaction ends. */
@@ -145,57 +163,74 @@ export async function lockLog(tx: TransactionSql, key: LogKey): Promise<number> 
   return made;
 }
 
-/** Takes leaves [grown, size) into the tiles and returns the root of all leaves below `size`. */
-async function grow(tx: TransactionSql, log: Log, grown: number, size: number): Promise<Uint8Array> {
-  const edge = await readEdge(tx, log, grown, size);
-  for (const { level, n, hashes } of edge.changedTiles()) {
-    await upsertTile(tx, log.key, { level, n, hashes: Buffer.concat(hashes) });
-  }
-  if (size > grown) await updateTree(tx, log.key, size);
-  return edge.root();
+/** Takes the leaves beyond `grown` into the tiles. */
+async function storeGrowth(tx: TransactionSql, log: Log, grown: number, edge: TreeEdge): Promise<void> {
+  if (edge.size === grown) return;
+  const tiles = edge.changedTiles().map(({ hashes, ...tile }) => ({ ...tile, hashes: Buffer.concat(hashes) }));
+  await Promise.all([updateTree(tx, log.key, edge.size), ...tiles.map((tile) => upsertTile(tx, log.key, tile))]);
+}
+
+interface GrownEdge {
+  readonly edge: TreeEdge;
+  /** By size, of those heads that were passed on the way. */
+  readonly roots: ReadonlyMap<number, Uint8Array>;
 }
 
 /** The right edge of the tree of `size` leaves, from tiles that stand for `grown` of them. */
-async function readEdge(sql: Sql | TransactionSql, log: Log, grown: number, size: number): Promise<TreeEdge> {
-  const tiles = await readTiles(sql, log.key, edgeTiles(grown));
+async function readEdge(
+  sql: Sql | TransactionSql,
+  log: Log,
+  grown: number,
+  size: number,
+  heads: readonly KnownHead[] = [],
+): Promise<GrownEdge> {
+  const readFrom = (from: number) => log.readLeaves(sql, from, Math.min(from + CHUNK_LEAVES, size));
+  const start = edgeStart(grown);
+  const [tiles, first] = await Promise.all([
+    readTiles(sql, log.key, edgeTiles(grown)),
+    start < size ? readFrom(start) : [],
+  ]);
   const edge = new TreeEdge(
     sha256,
     grown,
     tiles.map((tile) => ({ ...tile, hashes: splitHashes(tile.hashes) })),
   );
-  for (let from = edgeStart(grown); from < size; from += CHUNK_LEAVES) {
-    for (const leaf of await log.readLeaves(sql, from, Math.min(from + CHUNK_LEAVES, size))) edge.push(leaf);
+  const sizes = new Set(heads.map((head) => head.size));
+  const roots = new Map<number, Uint8Array>();
+  const passed = (): void => {
+    if (sizes.has(edge.size)) roots.set(edge.size, edge.root());
+  };
+  passed();
+  for (let leaves = first; leaves.length > 0; leaves = edge.size < size ? await readFrom(edge.size) : []) {
+    for (const leaf of leaves) {
+      edge.push(leaf);
+      passed();
+    }
   }
-  return edge;
+  return { edge, roots };
 }
 
 /** The root of the first `size` entries, whether or not the tiles stand for them yet. Writes nothing. */
 export async function rootAt(sql: Sql, log: Log, size: number): Promise<Uint8Array> {
   const grown = (await readTreeSize(sql, log.key)) ?? 0;
-  return grown < size ? (await readEdge(sql, log, grown, size)).root() : readRoot(sql, log, size);
+  return grown < size ? (await readEdge(sql, log, grown, size)).edge.root() : readRoot(sql, log, size);
 }
 
 /** A log that signs two trees of which one does not begin with the other has lied; this one stops instead. */
-async function assertConsistent(
-  tx: TransactionSql,
-  log: Log,
-  old: StoredCheckpoint,
-  head: { readonly size: number; readonly root: Uint8Array },
-): Promise<void> {
+async function assertConsistent(tx: TransactionSql, log: Log, old: KnownHead, head: KnownRoot): Promise<void> {
   const path = await readNodes(tx, log, consistencyRanges(old.size, head.size));
   const consistent = verifyConsistency(sha256, { oldSize: old.size, oldRoot: old.root, path, ...head });
-  assert(consistent, `${log.name} still begins with its checkpoint of size ${old.size}`);
+  assert(consistent, beginsWords(log, old));
 }
 
-async function signTreeHead(
+function signTreeHead(
   ctx: LogContext,
-  sql: Sql | TransactionSql,
   log: Log,
-  head: { readonly size: number; readonly root: Uint8Array },
-): Promise<StoredCheckpoint> {
+  head: KnownRoot,
+  recoveries: readonly RecoveryRecord[],
+): StoredCheckpoint {
   const origin = log.origin(ctx.issuer.iss);
-  const extensions = (await readRecoveries(sql, log.key)).map(formatRecovered);
-  const text = formatTreeHead({ origin, ...head, extensions });
+  const text = formatTreeHead({ origin, ...head, extensions: recoveries.map(formatRecovered) });
   const keyId = ed25519KeyId(sha256, origin, rawPublicKey(ctx));
   const note = signNote(text, { name: origin, keyId, sign: (data) => ctx.signer.sign(data) });
   const signature = parseNote(note)?.signatures[0]?.signature;
@@ -210,6 +245,15 @@ function rawPublicKey(ctx: LogContext): Buffer {
   const { x } = ctx.signer.publicKey.export({ format: 'jwk' });
   assert(x !== undefined, 'the signing key is Ed25519');
   return Buffer.from(x, 'base64url');
+}
+
+function isSignedTo(
+  ctx: LogContext,
+  log: Log,
+  newest: StoredCheckpoint | undefined,
+  target: number,
+): newest is StoredCheckpoint {
+  return newest !== undefined && newest.size >= target && isOfOrigin(newest, log.origin(ctx.issuer.iss));
 }
 
 function isOfOrigin(checkpoint: StoredCheckpoint, origin: string): boolean {

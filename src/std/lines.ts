@@ -19,7 +19,10 @@ export class LineTooLong extends Error {
 }
 
 /** Lines of a stream of bytes, whatever its chunks. Blank lines are passed over; a last line needs no newline. */
-export async function* splitLines(chunks: AsyncIterable<Uint8Array>, maxBytes: number): AsyncGenerator<NumberedLine> {
+export async function* splitLines(
+  chunks: AsyncIterable<Uint8Array> | Iterable<Uint8Array>,
+  maxBytes: number,
+): AsyncGenerator<NumberedLine> {
   let number = 1;
   let begun: Buffer[] = [];
   let begunBytes = 0;

@@ -66,11 +66,24 @@ export async function insertConsumer(tx: TransactionSql, key: ConsumerKey): Prom
     ON CONFLICT (lane, office, name) DO NOTHING`;
 }
 
-export async function lockConsumer(tx: TransactionSql, key: ConsumerKey): Promise<ConsumerRow | undefined> {
-  const rows = await tx<ConsumerRow[]>`
-    SELECT cursor, leased FROM consumer
-    WHERE lane = ${key.lane} AND office = ${key.office} AND name = ${key.consumer} FOR UPDATE`;
-  return rows[0];
+export interface LockedConsumer extends ConsumerRow {
+  /** Leases that are neither acknowledged nor given back nor handed on; expired ones are among them. */
+  readonly open: readonly BatchRow[];
+}
+
+/** Nobody else can change a lease of the consumer until the transaction ends. Undefined when there is no such consumer. */
+export async function lockConsumer(tx: TransactionSql, key: ConsumerKey): Promise<LockedConsumer | undefined> {
+  // Sent together: the server reads the leases when it has the lock.
+  const [rows, open] = await Promise.all([
+    tx<ConsumerRow[]>`
+      SELECT cursor, leased FROM consumer
+      WHERE lane = ${key.lane} AND office = ${key.office} AND name = ${key.consumer} FOR UPDATE`,
+    tx<StoredBatch[]>`
+      SELECT id, from_index AS from, to_index AS to, state, attempts, expires_at FROM batch
+      WHERE lane = ${key.lane} AND office = ${key.office} AND consumer = ${key.consumer} AND state = 'leased'
+      ORDER BY from_index`,
+  ]);
+  return rows[0] && { ...rows[0], open: open.map(batchOf) };
 }
 
 export async function updateLeased(tx: TransactionSql, key: ConsumerKey, leased: number): Promise<void> {
@@ -90,24 +103,21 @@ export async function updateCursor(
     WHERE lane = ${key.lane} AND office = ${key.office} AND name = ${key.consumer}`;
 }
 
-/** Leases that are neither acknowledged nor given back nor handed on; expired ones are among them. */
-export async function readOpenBatches(sql: Sql | TransactionSql, key: ConsumerKey): Promise<BatchRow[]> {
-  const rows = await sql<StoredBatch[]>`
-    SELECT id, from_index AS from, to_index AS to, state, attempts, expires_at FROM batch
-    WHERE lane = ${key.lane} AND office = ${key.office} AND consumer = ${key.consumer} AND state = 'leased'
-    ORDER BY from_index`;
-  return rows.map(batchOf);
+export interface FoundBatch extends BatchRow {
+  /** Of the stored checkpoint at its end; undefined when none is stored. */
+  readonly root: Buffer | undefined;
 }
 
 export async function readBatch(
   sql: Sql | TransactionSql,
   key: ConsumerKey,
   id: string,
-): Promise<BatchRow | undefined> {
-  const rows = await sql<StoredBatch[]>`
-    SELECT id, from_index AS from, to_index AS to, state, attempts, expires_at FROM batch
-    WHERE lane = ${key.lane} AND office = ${key.office} AND consumer = ${key.consumer} AND id = ${id}`;
-  return rows.map(batchOf)[0];
+): Promise<FoundBatch | undefined> {
+  const rows = await sql<(StoredBatch & { root: Buffer | null })[]>`
+    SELECT b.id, b.from_index AS from, b.to_index AS to, b.state, b.attempts, b.expires_at, c.root
+    FROM batch b LEFT JOIN checkpoint c ON c.lane = b.lane AND c.office = b.office AND c.size = b.to_index
+    WHERE b.lane = ${key.lane} AND b.office = ${key.office} AND b.consumer = ${key.consumer} AND b.id = ${id}`;
+  return rows.map((row) => ({ ...batchOf(row), root: row.root ?? undefined }))[0];
 }
 
 export async function insertBatch(tx: TransactionSql, key: ConsumerKey, batch: BatchRow): Promise<void> {

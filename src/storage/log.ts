@@ -1,4 +1,4 @@
-import type { Sql, TransactionSql } from 'postgres';
+import type { PendingQuery, Row, Sql, TransactionSql } from 'postgres';
 import { formatInstant, parseInstant } from '../std/clock.ts';
 import { assert } from '../std/errors.ts';
 
@@ -30,12 +30,36 @@ export interface StoredTile {
 
 type Queryable = Sql | TransactionSql;
 type CheckpointRow = { size: number; root: Buffer; note: string; signed_at: string };
+type Nullable<T> = { readonly [K in keyof T]: T[K] | null };
 
-/** Entries in the office's log; undefined when there is no such office. */
-export async function readHeadSize(sql: Queryable, key: LogKey): Promise<number | undefined> {
-  const rows = await sql<{ size: number }[]>`
-    SELECT size FROM office_head WHERE lane = ${key.lane} AND office = ${key.office}`;
-  return rows[0]?.size;
+/** What is known of a log before it is grown: how far it goes, and what was signed of it. */
+export interface LogState {
+  /** Entries that are committed. */
+  readonly size: number;
+  /** The newest checkpoint; undefined when there is none yet. */
+  readonly newest: StoredCheckpoint | undefined;
+  /** Whether the log ever went on although more had been signed. */
+  readonly isRecovered: boolean;
+}
+
+/** Of an office's log; undefined when there is no such office. */
+export function readLogState(sql: Queryable, key: LogKey): Promise<LogState | undefined> {
+  return readState(sql, key, sql`SELECT size FROM office_head WHERE lane = ${key.lane} AND office = ${key.office}`);
+}
+
+/** In one statement, because it is asked for with every batch. `size`: the statement that tells how far the log goes. */
+export async function readState(sql: Queryable, key: LogKey, size: PendingQuery<Row[]>): Promise<LogState | undefined> {
+  const rows = await sql<(Nullable<CheckpointRow> & { log_size: number; is_recovered: boolean })[]>`
+    SELECT head.size AS log_size, newest.size, newest.root, newest.note, newest.signed_at,
+      EXISTS (SELECT 1 FROM recovery WHERE lane = ${key.lane} AND office = ${key.office}) AS is_recovered
+    FROM (${size}) AS head LEFT JOIN (
+      SELECT size, root, note, signed_at FROM checkpoint
+      WHERE lane = ${key.lane} AND office = ${key.office} ORDER BY size DESC LIMIT 1
+    ) AS newest ON true`;
+  const [row] = rows;
+  if (row === undefined) return undefined;
+  const newest = isStored(row) ? checkpointOf(row) : undefined;
+  return { size: row.log_size, newest, isRecovered: row.is_recovered };
 }
 
 /** Makes the row that `lockTree` locks. */
@@ -148,6 +172,11 @@ export function splitHashes(joined: Buffer): Buffer[] {
   const hashes: Buffer[] = [];
   for (let at = 0; at < joined.length; at += HASH_BYTES) hashes.push(joined.subarray(at, at + HASH_BYTES));
   return hashes;
+}
+
+/** All of its columns are null where there is none. */
+function isStored<T extends Nullable<CheckpointRow>>(row: T): row is T & CheckpointRow {
+  return row.size !== null;
 }
 
 function checkpointOf(row: CheckpointRow): StoredCheckpoint {

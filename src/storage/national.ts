@@ -1,7 +1,7 @@
 import type { Sql, TransactionSql } from 'postgres';
 import { formatInstant, parseInstant } from '../std/clock.ts';
 import { assert } from '../std/errors.ts';
-import { type LogKey, splitHashes } from './log.ts';
+import { type LogKey, type LogState, readState, splitHashes } from './log.ts';
 
 // The statements of the national log: one for the whole gateway, so all of it is in lane 0.
 
@@ -31,6 +31,11 @@ export async function readNationalSize(sql: Queryable): Promise<number> {
   const rows = await sql<{ idx: number }[]>`
     SELECT idx FROM national_entry WHERE lane = ${NATIONAL_LANE} ORDER BY idx DESC LIMIT 1`;
   return rows[0] === undefined ? 0 : rows[0].idx + 1;
+}
+
+export function readNationalState(sql: Queryable): Promise<LogState | undefined> {
+  const size = sql`SELECT coalesce(max(idx) + 1, 0) AS size FROM national_entry WHERE lane = ${NATIONAL_LANE}`;
+  return readState(sql, NATIONAL_KEY, size);
 }
 
 /** The leaf hashes of entries [from, to), which must all exist. */
