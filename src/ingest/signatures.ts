@@ -1,7 +1,7 @@
 import { type MessagePort, parentPort, Worker, workerData } from 'node:worker_threads';
-import { LRUCache } from 'lru-cache';
 import { publicKeyOfText } from '../identity/jwk.ts';
 import { verifySignature } from '../identity/jws.ts';
+import { KeptKeys } from './kept-keys.ts';
 import { type ReadTask, readBatch, SignatureBatch, type SignatureTask } from './signature-batch.ts';
 
 /** Finds out whether signatures hold. */
@@ -126,16 +126,12 @@ export class SignatureThread implements Signatures {
 
 const THREAD = 'signatures';
 
-/** Keys that were imported: an EC key costs as much again as a verification, and takes about 3 kB. */
-const keys = new LRUCache<string, ReturnType<typeof publicKeyOfText>>({ max: 50_000 });
+/** About 80 MB. */
+const KEYS_MAX = 16_000;
+const keys = new KeptKeys(KEYS_MAX, publicKeyOfText);
 
 export function holdsHere({ alg, jwk, signingInput, signature }: ReadTask): boolean {
-  let key = keys.get(jwk);
-  if (key === undefined) {
-    key = publicKeyOfText(jwk);
-    keys.set(jwk, key);
-  }
-  return verifySignature(alg, key, signingInput, signature);
+  return verifySignature(alg, keys.get(jwk), signingInput, signature);
 }
 
 function serve(port: MessagePort): void {
