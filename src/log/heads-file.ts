@@ -52,7 +52,9 @@ export class HeadsFile implements HeadGuard {
   #waiting = new Map<string, SignedHead>();
   #next: Promise<void> | undefined;
   #last: Promise<unknown> = Promise.resolve();
-  #handle: FileHandle | undefined;
+  #open: { readonly handle: FileHandle; readonly identity: string } | undefined;
+  /** Where the lines of this process that were added last end. */
+  #written: { readonly identity: string | undefined; readonly to: number } = { identity: undefined, to: 0 };
 
   constructor(file: string) {
     this.#file = file;
@@ -90,11 +92,10 @@ export class HeadsFile implements HeadGuard {
     const handle = await openExisting(this.#file);
     if (handle === undefined) return;
     try {
-      const identity = (await statOf(handle))?.identity;
+      const identity = identityOf(await handle.stat());
       const from = identity === this.#read.identity ? this.#read.to : 0;
       const { heads, end } = await readHeads(handle, this.#file, from);
-      for (const head of heads)
-        if ((this.#known.get(head.office)?.size ?? -1) < head.size) this.#known.set(head.office, head);
+      for (const head of heads) this.#keepLargest(head);
       this.#read = { identity, to: end };
     } finally {
       await handle.close();
@@ -104,8 +105,8 @@ export class HeadsFile implements HeadGuard {
   /** After the last `record`. */
   async close(): Promise<void> {
     await this.#last;
-    await this.#handle?.close();
-    this.#handle = undefined;
+    await this.#open?.handle.close();
+    this.#open = undefined;
   }
 
   async #flush(): Promise<void> {
@@ -113,31 +114,55 @@ export class HeadsFile implements HeadGuard {
     this.#waiting = new Map();
     this.#next = undefined;
     try {
-      await this.#append(heads.map(formatLine).join(''));
+      await this.#append(heads);
     } catch (cause) {
       throw new GatewayError('unavailable', { cause });
     }
     for (const { office, size } of heads) this.#recorded.set(office, Math.max(size, this.#recorded.get(office) ?? 0));
   }
 
-  async #append(lines: string): Promise<void> {
+  async #append(heads: readonly SignedHead[]): Promise<void> {
+    const lines = heads.map(formatLine).join('');
     for (;;) {
-      this.#handle ??= await openForAppend(this.#file);
-      const handle = this.#handle;
-      await writeLines(handle, lines);
+      this.#open ??= await openForAppend(this.#file);
+      const { handle, identity } = this.#open;
+      const { from, to } = await writeLines(handle, lines, this.#ownEnd(identity));
       // Another process may have put a compacted file in its place, which need not have these lines.
-      if ((await statOf(this.#file))?.identity === (await statOf(handle))?.identity) return;
-      this.#handle = undefined;
+      const after = await statOf(this.#file);
+      if (after?.identity === identity) {
+        this.#wrote(heads, { from, to, after });
+        return;
+      }
+      this.#open = undefined;
       await handle.close();
     }
+  }
+
+  /** Where what this process wrote last ends in a line, if that is still the end of the file. */
+  #ownEnd(identity: string): number | undefined {
+    return this.#written.identity === identity ? this.#written.to : undefined;
+  }
+
+  /** What is known to be the only thing that was added since the file was read need not be read. */
+  #wrote(heads: readonly SignedHead[], { from, to, after }: { from: number; to: number; after: FoundFile }): void {
+    // Otherwise somebody else wrote at the same time, before these lines or behind them.
+    if (after.size !== to) return;
+    this.#written = { identity: after.identity, to };
+    if (this.#read.identity !== after.identity || this.#read.to !== from) return;
+    for (const head of heads) this.#keepLargest(head);
+    this.#read = { identity: after.identity, to };
+  }
+
+  #keepLargest(head: SignedHead): void {
+    if ((this.#known.get(head.office)?.size ?? -1) < head.size) this.#known.set(head.office, head);
   }
 }
 
 /** The folder is flushed too: a file that a power failure takes away guards nothing. */
-async function openForAppend(file: string): Promise<FileHandle> {
+async function openForAppend(file: string): Promise<{ handle: FileHandle; identity: string }> {
   const handle = await open(file, 'a+', 0o600);
   await flushFolder(path.dirname(file));
-  return handle;
+  return { handle, identity: identityOf(await handle.stat()) };
 }
 
 async function flushFolder(folder: string): Promise<void> {
@@ -158,26 +183,37 @@ interface FoundFile {
 }
 
 /** Undefined when there is no such file. */
-async function statOf(file: string | FileHandle): Promise<FoundFile | undefined> {
+async function statOf(file: string): Promise<FoundFile | undefined> {
   try {
-    const { dev, ino, size } = await (typeof file === 'string' ? stat(file) : file.stat());
-    return { identity: `${dev}:${ino}`, size };
+    const found = await stat(file);
+    return { identity: identityOf(found), size: found.size };
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
 }
 
-async function writeLines(handle: FileHandle, lines: string): Promise<void> {
-  const bytes = Buffer.from((await endsInLine(handle)) ? lines : `${CUT_SHORT}\n${lines}`);
+function identityOf({ dev, ino }: { readonly dev: number; readonly ino: number }): string {
+  return `${dev}:${ino}`;
+}
+
+/** Tells where they stand, unless others write at the same time. `lineEnd`: where a line is known to end. */
+async function writeLines(
+  handle: FileHandle,
+  lines: string,
+  lineEnd?: number,
+): Promise<{ readonly from: number; readonly to: number }> {
+  const { size: from } = await handle.stat();
+  const isWhole = from === lineEnd || (await endsInLine(handle, from));
+  const bytes = Buffer.from(isWhole ? lines : `${CUT_SHORT}\n${lines}`);
   // One write: the system puts what others add before it or behind it, never into it.
   const { bytesWritten } = await handle.write(bytes);
   if (bytesWritten !== bytes.length) throw Object.assign(new Error('heads.log was cut short'), { code: 'ENOSPC' });
   await handle.datasync();
+  return { from, to: from + bytes.length };
 }
 
-async function endsInLine(handle: FileHandle): Promise<boolean> {
-  const { size } = await handle.stat();
+async function endsInLine(handle: FileHandle, size: number): Promise<boolean> {
   if (size === 0) return true;
   const { buffer } = await handle.read(Buffer.alloc(1), 0, 1, size - 1);
   return buffer[0] === 0x0a;
@@ -311,7 +347,7 @@ export async function compactHeadsFile(
       if (old === undefined) return;
       const { heads: added } = await readHeads(old, file, end);
       if (added.length === 0) return;
-      const handle = await openForAppend(file);
+      const { handle } = await openForAppend(file);
       try {
         await writeLines(handle, added.map(formatLine).join(''));
       } finally {

@@ -91,6 +91,23 @@ describe('the file of signed heads', () => {
     });
   });
 
+  test('knows the newest head of each log, whoever of several added it, and what stands between', async () => {
+    const [one, two] = [new HeadsFile(file), new HeadsFile(file)];
+    const newest = (heads: HeadsFile) => Promise.all(['a', 'b'].map(async (name) => (await heads.newest(name))?.size));
+    for (let size = 1; size <= 20; size++) {
+      await record(one, head('a', size));
+      if (size % 3 === 0) expect(await newest(one)).toEqual([size, size - 1]);
+      if (size % 4 === 0) appendFileSync(file, lineOf('b', 99).slice(0, size));
+      if (size % 5 !== 0) await record(two, head('b', size));
+      if (size % 5 === 0) await Promise.all([record(one, head('c', size)), record(two, head('b', size))]);
+      expect(await newest(two)).toEqual([size, size]);
+      if (size % 7 === 0) await compactHeadsFile(file, async (heads) => heads);
+      expect(await newest(one)).toEqual([size, size]);
+    }
+    await Promise.all([one.close(), two.close()]);
+    expect(await largest()).toEqual({ a: 20, b: 20, c: 20 });
+  });
+
   test('takes what cannot be written for not recorded', async () => {
     const heads = new HeadsFile(path.join(folder, 'nowhere', 'heads.log'));
     await expect(record(heads, head('a', 1))).rejects.toMatchObject({ code: 'unavailable' });
