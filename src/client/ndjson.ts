@@ -45,7 +45,10 @@ export async function* splitTexts(
   for await (const chunk of chunks) {
     const end = chunk.lastIndexOf(NEWLINE) + 1;
     if (end > 0) {
-      const lines = decoder.decode(joinBytes(pending, chunk.subarray(0, end))).split('\n');
+      // Only the line that earlier chunks began has to be joined; the others are read where they are.
+      const first = pending.length === 0 ? 0 : chunk.indexOf(NEWLINE) + 1;
+      const joined = first === 0 ? '' : decoder.decode(joinBytes(pending, chunk.subarray(0, first)));
+      const lines = `${joined}${decoder.decode(chunk.subarray(first, end))}`.split('\n');
       pending = [];
       pendingBytes = 0;
       yield lines.filter((line) => line !== '');
