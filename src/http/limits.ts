@@ -13,8 +13,11 @@ const DEFAULT_LIMITS: LimitPolicies = {
   operator: { ratePerSecond: 1_000, burst: 10_000 },
 };
 
-/** Parties remembered. Whoever falls out has been quiet for long, or starts anew with a full bucket: bounded either way. */
-const MAX_PARTIES = 200_000;
+/**
+ * Parties remembered. Whoever falls out starts anew with a full bucket, and has one by then: with the usual limits the deepest debt is paid and
+ * the bucket full again after 20 s, and one process does not serve so many others within that time.
+ */
+const MAX_PARTIES = 100_000;
 
 /** Where a party's limit stands. */
 export interface LimitState {

@@ -102,9 +102,9 @@ function assemble(
 
 /**
  * A filer's header is the same each time: parsed once per distinct text. Only accepted headers are kept, and no longer
- * ones than any client needs: anybody can send headers, signed or not.
+ * ones than any client needs: anybody can send headers, signed or not. About half a kilobyte each.
  */
-const headers = new LRUCache<string, ProtectedHeader>({ max: 50_000 });
+const headers = new LRUCache<string, ProtectedHeader>({ max: 20_000 });
 const MAX_KEPT_CHARACTERS = 512;
 
 function parseHeader(encoded: string): ProtectedHeader {
