@@ -50,6 +50,13 @@ export async function updateTrailHead(tx: TransactionSql, head: TrailHead): Prom
   await tx`UPDATE trail_head SET n = ${head.n}, hash = ${head.hash} WHERE lane = 0`;
 }
 
+/** The newest row, and when it was added, milliseconds since the epoch; undefined before the first. */
+export async function readNewestTrailTime(tx: TransactionSql): Promise<{ n: number; at: number } | undefined> {
+  const [row] = await tx<{ n: number; at: string }[]>`
+    SELECT n, at FROM trail WHERE lane = 0 ORDER BY n DESC LIMIT 1`;
+  return row && { n: row.n, at: instantOf(row.at) };
+}
+
 /** When row `n` was added, milliseconds since the epoch; undefined when there is no such row. */
 export async function readTrailTime(sql: Executor, n: number): Promise<number | undefined> {
   const [row] = await sql<{ at: string }[]>`SELECT at FROM trail WHERE lane = 0 AND n = ${n}`;

@@ -5,6 +5,7 @@ import type { Sql } from '../storage/db.ts';
 import {
   insertTrailRows,
   lockTrailHead,
+  readNewestTrailTime,
   readTrailTime,
   type StoredTrailRow,
   type TrailHead,
@@ -24,9 +25,10 @@ export interface TrailContext {
  */
 export async function appendToTrail(ctx: TrailContext, events: readonly TrailEvent[]): Promise<TrailHead> {
   return transaction(ctx.sql, async (tx) => {
-    const head = await lockTrailHead(tx);
+    // Sent together: the server reads the newest row when it has the lock.
+    const [head, newestRow] = await Promise.all([lockTrailHead(tx), readNewestTrailTime(tx)]);
     // Never backwards, whatever the clocks of the processes say: rows are then found by time without an index on it.
-    const latest = head.n === 0 ? 0 : ((await readTrailTime(tx, head.n)) ?? 0);
+    const latest = newestRow?.n === head.n ? newestRow.at : ((await readTrailTime(tx, head.n)) ?? 0);
     const at = formatInstant(Math.max(ctx.clock.now(), latest));
     const rows = chained(head, at, events);
     const newest = rows.at(-1) ?? head;

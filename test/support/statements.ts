@@ -1,6 +1,6 @@
 import type { Sql } from '../../src/storage/db.ts';
 
-/** A client that keeps the text of every statement that goes through it, of its transactions too. */
+/** A client that keeps the text of every statement that it sends, those of its transactions too. */
 export function counting(sql: Sql): { readonly sql: Sql; readonly texts: string[] } {
   const texts: string[] = [];
   return { sql: watched(sql, texts), texts };
@@ -8,20 +8,27 @@ export function counting(sql: Sql): { readonly sql: Sql; readonly texts: string[
 
 function watched<T extends object>(target: T, texts: string[]): T {
   return new Proxy(target, {
-    apply(inner, self, args: unknown[]) {
-      const [text] = args;
-      if (Array.isArray(text) && 'raw' in text) texts.push(text.join('?').replace(/\s+/g, ' ').trim());
-      return Reflect.apply(inner as never, self, args);
-    },
+    apply: (inner, self, args) => kept(Reflect.apply(inner as never, self, args), args, texts),
     get(inner, name) {
       const member = Reflect.get(inner, name) as unknown;
       if (typeof member !== 'function') return member;
       return (...args: unknown[]) => {
-        if (name === 'unsafe') texts.push(String(args[0]));
-        return Reflect.apply(member, inner, name === 'begin' ? begun(args, texts) : args) as unknown;
+        const made = Reflect.apply(member, inner, name === 'begin' ? begun(args, texts) : args) as unknown;
+        return name === 'unsafe' ? kept(made, args, texts) : made;
       };
     },
   });
+}
+
+/** What is only a part of another statement is never handed to the driver: `handler` is how postgres.js does that. */
+function kept(made: unknown, [strings]: readonly unknown[], texts: string[]): unknown {
+  if (!(made instanceof Promise) || !('handler' in made) || typeof made.handler !== 'function') return made;
+  const { handler } = made;
+  made.handler = (query: unknown) => {
+    texts.push((Array.isArray(strings) ? strings.join('?') : String(strings)).replace(/\s+/g, ' ').trim());
+    return Reflect.apply(handler, undefined, [query]) as unknown;
+  };
+  return made;
 }
 
 function begun(args: readonly unknown[], texts: string[]): unknown[] {

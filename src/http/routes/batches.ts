@@ -7,7 +7,7 @@ import { releaseBatch } from '../../batches/release.ts';
 import { ed25519KeysOf } from '../../identity/ed25519-keys.ts';
 import type { Directory } from '../../identity/records.ts';
 import type { LogContext } from '../../log/context.ts';
-import { checkpointAt, freshCheckpoint } from '../../log/tree.ts';
+import { checkpointAt } from '../../log/tree.ts';
 import { fromBase64url } from '../../std/bytes.ts';
 import { formatInstant } from '../../std/clock.ts';
 import { GatewayError } from '../../std/errors.ts';
@@ -19,6 +19,9 @@ export interface BatchDeps extends LogContext {
   readonly directory: Pick<Directory, 'office'>;
 }
 
+/** Over all that was committed before the call. */
+export type FreshCheckpoint = BatchContext['checkpoints']['fresh'];
+
 const TAG = 'offices';
 
 const Consumer = Type.String({ pattern: '^[A-Za-z0-9._-]{1,64}$', description: "A name of the office's own choice." });
@@ -26,11 +29,11 @@ const ConsumerParams = Type.Object({ office: OfficeCode, name: Consumer });
 const BatchParams = Type.Object({ office: OfficeCode, name: Consumer, id: Type.String({ maxLength: 64 }) });
 
 /** Leases on ranges of an office's log. */
-export function batchRoutes(deps: BatchDeps): readonly Route[] {
+export function batchRoutes(deps: BatchDeps, fresh: FreshCheckpoint): readonly Route[] {
   const batches: BatchContext = {
     ...deps,
     checkpoints: {
-      fresh: (office) => freshCheckpoint(deps, office),
+      fresh,
       at: (office, size) => checkpointAt(deps, office, size),
     },
     cosigners: (office) => ed25519KeysOf(deps, office),

@@ -6,10 +6,11 @@ import { openEntries } from '../../log/entries.ts';
 import { type HeadsContext, headsSince, MAX_URGENT } from '../../log/heads.ts';
 import { freshCheckpoint } from '../../log/tree.ts';
 import { GatewayError } from '../../std/errors.ts';
+import { joined } from '../../std/joined.ts';
 import type { Logger } from '../../std/telemetry.ts';
 import { type Route, route } from '../route.ts';
 import { acceptsGzip, streamedBody } from '../streamed.ts';
-import { batchRoutes } from './batches.ts';
+import { batchRoutes, type FreshCheckpoint } from './batches.ts';
 import { consistencyRoute } from './consistency.ts';
 import { requireOwn, requireOwnOrOperator } from './office-access.ts';
 import { DEFAULT_ENTRIES, Index, Instant, MAX_ENTRIES, OfficeCode, OfficeParams } from './office-schemas.ts';
@@ -27,12 +28,14 @@ const MAX_WAIT_SECONDS = 60;
 const SignedNote = Type.String({ description: 'C2SP signed note (tlog-checkpoint).' });
 
 export function officeRoutes(deps: OfficeDeps): readonly Route[] {
+  // Consumers of one office that ask at once would each wait for its tree with a connection of their own.
+  const fresh = joined((office) => freshCheckpoint(deps, office));
   return [
     headsRoute(deps),
-    checkpointRoute(deps),
+    checkpointRoute(deps, fresh),
     consistencyRoute(deps),
     entriesRoute(deps),
-    ...batchRoutes(deps),
+    ...batchRoutes(deps, fresh),
     tileRoute(deps),
   ];
 }
@@ -98,7 +101,7 @@ function preferredWait(prefer: string | undefined): number {
   return seconds === undefined ? 0 : Math.min(Number(seconds), MAX_WAIT_SECONDS);
 }
 
-function checkpointRoute(deps: OfficeDeps): Route {
+function checkpointRoute(deps: OfficeDeps, fresh: FreshCheckpoint): Route {
   return route({
     method: 'GET',
     path: '/v1/offices/{office}/checkpoint',
@@ -114,7 +117,7 @@ function checkpointRoute(deps: OfficeDeps): Route {
     errors: ['not-found'],
     handle: async ({ params, caller }) => {
       await requireOwnOrOperator(deps.directory, caller, params.office);
-      const { note } = await freshCheckpoint(deps, params.office);
+      const { note } = await fresh(params.office);
       return new Response(note, { headers: { 'content-type': 'text/plain; charset=utf-8' } });
     },
   });
