@@ -17,7 +17,7 @@ the while. What is refused comes again when it was told to. Checks everything th
   --clients N          clients of each, filed for at one moment (200)
   --offices N          tax offices (36)
   --connections N      connections at most; who finds all of them busy waits (512)
-  --pause N            milliseconds that the offices rest between two rounds over the logs that grew (250)
+  --pause N            milliseconds that the offices rest between two rounds over the logs that grew (1000)
   --patience N         seconds after the deadline until everything must have been accepted, and pulled (300)
   --workers N          serving processes of the gateway (1)
   --seed TEXT          another seed, other parties and filings
@@ -31,7 +31,7 @@ the while. What is refused comes again when it was told to. Checks everything th
     clients: { type: 'string', default: '200' },
     offices: { type: 'string', default: '36' },
     connections: { type: 'string', default: '512' },
-    pause: { type: 'string', default: '250' },
+    pause: { type: 'string', default: '1000' },
     patience: { type: 'string', default: '300' },
     workers: { type: 'string', default: '1' },
     seed: { type: 'string' },
