@@ -136,13 +136,33 @@ export async function importSigningKey(jwk: Jwk): Promise<SigningKey> {
 /** Whether `signature` is `jwk`'s over `data`. False, never an exception, for keys and signatures of the wrong form. */
 export async function verifySignature(jwk: Jwk, data: Uint8Array, signature: Uint8Array): Promise<boolean> {
   try {
-    const { key, use, members } = ALGORITHMS[algorithmOf(jwk)];
-    const open = Object.fromEntries(members.map((name) => [name, jwk[name]])) as unknown as Jwk;
-    const handle = await crypto.subtle.importKey('jwk', bare(open), key, false, ['verify']);
-    return await crypto.subtle.verify(use, handle, whole(signature), whole(data));
+    const algorithm = algorithmOf(jwk);
+    const handle = await verifyingKey(jwk, algorithm);
+    return await crypto.subtle.verify(ALGORITHMS[algorithm].use, handle, whole(signature), whole(data));
   } catch {
     return false;
   }
+}
+
+type VerifyingKey = Awaited<ReturnType<typeof crypto.subtle.importKey>>;
+
+/** Keys that were imported already, by what makes them up. Importing one costs more than a verification with it. */
+const verifyingKeys = new Map<string, VerifyingKey>();
+const VERIFYING_KEYS_KEPT = 256;
+
+async function verifyingKey(jwk: Jwk, algorithm: Algorithm): Promise<VerifyingKey> {
+  const { key, members } = ALGORITHMS[algorithm];
+  const open = members.map((name) => [name, jwk[name]] as const);
+  const name = JSON.stringify([algorithm, open]);
+  const known = verifyingKeys.get(name);
+  if (known !== undefined) return known;
+  const made = await crypto.subtle.importKey('jwk', bare(Object.fromEntries(open) as unknown as Jwk), key, false, [
+    'verify',
+  ]);
+  // The one that was imported first makes room.
+  if (verifyingKeys.size >= VERIFYING_KEYS_KEPT) verifyingKeys.delete(verifyingKeys.keys().next().value ?? '');
+  verifyingKeys.set(name, made);
+  return made;
 }
 
 /** Without `alg`, `use` and the like: WebCrypto refuses spellings that it does not know, such as EdDSA for Ed25519. */

@@ -32,7 +32,7 @@ export interface ReadOptions {
   readonly signal?: AbortSignal | undefined;
   /**
    * False: entries come as they are, which costs the gateway least and is fastest where the line is fast. By default what `fetch`
-   * negotiates: gzip in Node and in browsers.
+   * negotiates, gzip in Node and in browsers; a pull of a few entries takes them as they are.
    */
   readonly compressed?: boolean | undefined;
 }
@@ -116,13 +116,17 @@ async function cosign({ to, checkpoint, state }: PulledBatch, { cosigner }: Pull
   return head?.size === to ? await cosigner(checkpoint) : undefined;
 }
 
+/** So few are less work to send than a compressor and a decompressor are to set up. */
+const FEW_ENTRIES = 100;
+
 async function readBatch(context: PullContext, batch: Batch, options: PullOptions): Promise<PulledBatch> {
   const promise = await signedRoot(context, batch);
   // A state beyond this batch means that its acknowledgement, or another's, was lost: start over to get this root.
   const held = options.state !== undefined && options.state.size <= batch.to ? options.state : undefined;
   const saved = options.state?.size ?? 0;
   const reader = new LogReader(context.hash, context.log.office, held, promise);
-  const { signal, compressed, onEntry } = options;
+  const { signal, onEntry } = options;
+  const compressed = options.compressed ?? (batch.to - reader.size > FEW_ENTRIES ? undefined : false);
   const firstNew = Math.max(batch.from, saved);
   for await (const lines of context.log.entryLines(reader.size, batch.to, { signal, compressed })) {
     for (const { entry, text } of lines) {

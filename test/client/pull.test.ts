@@ -113,6 +113,32 @@ describe('an honest log', () => {
     expect(overlapping.indexes).toEqual([20, 21, 22, 23, 24, 25, 26, 27, 28, 29]);
   });
 
+  test('a few entries are asked for as they are, many as the runtime negotiates, and either as was asked for', async () => {
+    const many = await logFilings(101, await generateKey('EdDSA', '91350100M000100Y43'));
+    const note = await checkpointOver(
+      gateway.jwk,
+      many.map(({ leaf }) => leaf),
+    );
+    const asked: unknown[] = [];
+    const read = async (to: number, compressed?: boolean): Promise<void> => {
+      const log = logWith(
+        many.map(({ entry }) => entry),
+        { from: 0, to, checkpoint: note },
+      );
+      const entryLines: typeof log.entryLines = (from, end, options) => {
+        asked.push(options.compressed);
+        return log.entryLines(from, end, options);
+      };
+      const [issuer, jwks] = [async () => ISSUER, async () => gateway.jwks];
+      await pullBatch({ log: { ...log, entryLines }, hash: sha256, issuer, jwks }, 'main', {
+        compressed,
+        save: () => {},
+      });
+    };
+    for (const to of [100, 101]) for (const choice of [undefined, true, false]) await read(to, choice);
+    expect(asked).toEqual([false, true, false, undefined, true, false]);
+  });
+
   test('nothing new', async () => {
     const context = {
       log: logWith([], undefined),

@@ -146,6 +146,8 @@ class PullFolder {
   state: PullState | undefined;
   #draft: FileHandle | undefined;
   #pending: string[] = [];
+  /** Lines are verified while those before them are written; one write at a time. */
+  #writing: Promise<void> = Promise.resolve();
 
   private constructor(folder: string, office: string, state: PullState | undefined) {
     this.#folder = folder;
@@ -178,6 +180,7 @@ class PullFolder {
   /** The batch's file first, then the state: a crash between them reads the batch again. */
   async keep(batch: PulledBatch): Promise<void> {
     await this.#flush();
+    await this.#writing;
     if (this.#draft !== undefined) {
       await this.#draft.sync();
       await this.#draft.close();
@@ -194,14 +197,20 @@ class PullFolder {
   /** Forgets an unfinished batch. */
   async discard(): Promise<void> {
     this.#pending = [];
+    // Why it failed was told to whoever flushed or kept; what was written is of no more use.
+    await this.#writing.catch(() => undefined);
+    this.#writing = Promise.resolve();
     await this.#draft?.close();
     this.#draft = undefined;
   }
 
   async #flush(): Promise<void> {
     if (this.#pending.length === 0) return;
+    await this.#writing;
     this.#draft ??= await open(this.#draftFile, 'w');
-    await this.#draft.writeFile(`${this.#pending.join('\n')}\n`);
+    this.#writing = this.#draft.writeFile(`${this.#pending.join('\n')}\n`);
+    // Thrown where it is waited for, which may be after it failed.
+    this.#writing.catch(() => undefined);
     this.#pending = [];
   }
 
