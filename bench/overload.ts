@@ -1,18 +1,15 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type Jwk, ShenbaoClient } from '../src/client/client.ts';
-import { type CheckResult, checkRun } from './check.ts';
+import type { CheckResult } from './check.ts';
 import type { OnProgress } from './command.ts';
 import { commitName } from './commit-name.ts';
-import { type CorpusOptions, MONTHS_MAX } from './corpus.ts';
-import { type CpuTimes, peakMemory, readCpu } from './cpu.ts';
+import type { CorpusOptions } from './corpus.ts';
 import { type BenchResult, type Machine, machineNow } from './figure.ts';
 import { BENCH_ISSUER, type BenchGateway, startGateway } from './gateway.ts';
-import { importParties } from './import-parties.ts';
 import { type CrowdFigures, gather } from './overload/crowd.ts';
-import type { LoadAnswer, LoadQuestion, LoadSetup } from './overload/load-program.ts';
-import { Child } from './peers/child.ts';
-import { signedCorpus } from './signed.ts';
+import type { LoadQuestion } from './overload/load-program.ts';
+import { type LoadRun, type Sender, Stage } from './overload/stage.ts';
 
 export interface OverloadOptions {
   /** Of each load. */
@@ -34,23 +31,11 @@ export interface OverloadOptions {
   readonly target?: { readonly url: string; readonly operatorKey: string } | undefined;
 }
 
-/** One load of one round. */
-export interface LoadRun extends Omit<LoadAnswer, 'samples'> {
-  readonly round: number;
-  /** `capacity` or a multiple of it. */
-  readonly name: string;
-  /** Requests a second; as answered when absent. */
-  readonly rate?: number;
-  /** 201s and 200s a second, over the whole run. */
-  readonly goodput: number;
-  /** CPU seconds meanwhile; absent for a gateway that was running before. */
-  readonly cpu?: CpuTimes | undefined;
-}
-
 export interface OverloadResult extends Omit<BenchResult, 'figures'> {
   readonly bench: 'overload';
   readonly options: OverloadOptions;
   readonly machine: Machine;
+  /** The capacity, and then each load of each round: those who keep to Retry-After beside those who do not. */
   readonly runs: readonly LoadRun[];
   readonly flood: { readonly others: LoadRun; readonly party: LoadRun };
   readonly crowd: CrowdFigures & { readonly others: LoadRun };
@@ -61,199 +46,180 @@ export interface OverloadResult extends Omit<BenchResult, 'figures'> {
 
 /** More than any gateway on this size of machine has done: filings must not run out while the capacity is measured. */
 const CAPACITY_MAX = 10_000;
-/** What is accepted above the capacity that was measured, in the runs after it. */
-const MARGIN = 1.3;
-/** Few while the code is cold: nobody should have to wait so long that his answer is unknown. */
-const WARM_CONNECTIONS = 64;
-/** Between runs: the gateway compares what was filed with the filers' other filings once it has time. */
+/** Between loads on a gateway that was running before: it compares what was filed once it has time. */
 const PAUSE_MS = 1_500;
 const CROWD_PATIENCE_SECONDS = 30;
+/** Of the requests of a load; each connection that was told to come later is used by nobody until then. */
+const HONOURING_SHARE = 0.2;
 
 /** Limits of parties as they are when nobody sets them: the flood has to meet one. */
 const USUAL_RATES = { RATE_FILER: '1000', RATE_AGENT: '5000', RATE_OFFICE: '1000' };
 
 /**
  * Measures the capacity in a closed loop, then offers multiples of it in an open one; then lets one party flood, and then a
- * crowd of idle and slow connections come, while others file at their pace. All on one gateway, whose logs are then checked.
+ * crowd of idle and slow connections come, while others file at their pace. Each on a gateway of its own, so that none pays for
+ * what the one before has left to do, and whose logs are then checked.
  */
 export async function benchOverload(options: OverloadOptions, onProgress: OnProgress): Promise<OverloadResult> {
   onProgress('weighing the machine');
   const machine = machineNow(options.target === undefined);
-  onProgress('starting the gateway');
-  const gateway = await openGateway(options);
-  const bench = new OverloadBench(options, gateway, onProgress);
-  try {
-    const measured = await bench.perform();
-    return { bench: 'overload', commit: commitName(), at: new Date().toISOString(), machine, options, ...measured };
-  } finally {
-    await bench.end();
-    await gateway.stop();
-  }
+  const measured = await new OverloadBench(options, onProgress).perform();
+  return { bench: 'overload', commit: commitName(), at: new Date().toISOString(), machine, options, ...measured };
 }
 
-async function openGateway({ workers, target }: OverloadOptions): Promise<BenchGateway> {
-  if (target === undefined) return startGateway({ workers, env: USUAL_RATES });
-  const operatorKey = JSON.parse(await readFile(target.operatorKey, 'utf8')) as Jwk;
-  return { url: target.url, operatorKey, stop: async () => {} };
-}
+type Measured = Pick<OverloadResult, 'runs' | 'flood' | 'crowd' | 'peakMemoryBytes' | 'check'>;
 
 class OverloadBench {
   readonly #options: OverloadOptions;
-  readonly #gateway: BenchGateway;
   readonly #onProgress: OnProgress;
-  readonly #corpus: CorpusOptions;
-  readonly #answers: LoadAnswer[] = [];
-  readonly #children: Child[] = [];
-  #issuer = BENCH_ISSUER;
-  #files: readonly string[] = [];
+  readonly #checks: CheckResult[] = [];
+  readonly #memory: number[] = [];
+  readonly #faults: string[] = [];
+  /** The gateway that was running before, which takes all loads. */
+  #shared: Stage | undefined;
 
-  constructor(options: OverloadOptions, gateway: BenchGateway, onProgress: OnProgress) {
-    const { seed, filers, offices } = options;
+  constructor(options: OverloadOptions, onProgress: OnProgress) {
     this.#options = options;
-    this.#gateway = gateway;
     this.#onProgress = onProgress;
-    this.#corpus = { seed, filers, offices, shape: 'usual' };
   }
 
-  async perform(): Promise<Pick<OverloadResult, 'runs' | 'flood' | 'crowd' | 'peakMemoryBytes' | 'check'>> {
-    const { filers, loads, rounds } = this.#options;
-    const gateway = this.#gateway;
-    if (gateway.pid === undefined) this.#issuer = await new ShenbaoClient({ gateway: gateway.url }).issuer();
-    const before = await importParties(gateway, this.#corpus, this.#onProgress);
+  async perform(): Promise<Measured> {
+    const { loads, rounds, target } = this.#options;
+    if (target !== undefined) this.#shared = await this.#openTarget(target);
     const capacity = await this.#capacity();
-    // All that can be accepted from here on; what is refused is sent again.
-    const { seconds, others } = this.#options;
-    const share = rounds * loads.length * seconds + others * (seconds + CROWD_PATIENCE_SECONDS);
-    const used = filers + Math.ceil(CAPACITY_MAX * seconds);
-    const load = await this.#start(used + Math.ceil(share * capacity.goodput * MARGIN), used);
     const runs = [capacity];
     for (let round = 0; round < rounds; round++) {
-      for (const multiple of loads) {
-        await sleep(PAUSE_MS);
-        const rate = Math.max(1, Math.round(multiple * capacity.goodput));
-        runs.push(await this.#run(load, { loop: 'open', rate, ...this.#openLoop() }, `${multiple}x`, round));
-      }
+      for (const multiple of loads) runs.push(...(await this.#load(multiple, capacity.goodput, round)));
     }
-    const flood = await this.#flood(load, capacity.goodput);
-    const crowd = await this.#crowd(load, capacity.goodput);
-    const peakMemoryBytes = gateway.pid === undefined ? undefined : peakMemory(gateway.pid);
-    const checking = { gateway: gateway.url, issuer: this.#issuer, corpus: this.#corpus, files: this.#files, before };
-    // What was settled afterwards is stored as well, though its first answer was no 201.
-    const outcomes = this.#answers.map(({ statuses, settled, ...answer }) => ({
-      ...answer,
-      statuses: { ...statuses, 201: (statuses[201] ?? 0) + settled },
-    }));
-    const check = await checkRun({ ...checking, outcomes }, (read) =>
-      this.#onProgress(`checking: ${read} entries pulled and verified`),
-    );
-    const faults = [...check.faults, ...this.#faults([...runs, flood.others, flood.party, crowd.others])];
-    return { runs, flood, crowd, peakMemoryBytes, check: { ...check, ok: faults.length === 0, faults } };
+    const flood = await this.#flood(capacity.goodput);
+    const crowd = await this.#crowd(capacity.goodput);
+    if (this.#shared !== undefined) await this.#close(this.#shared);
+    const peakMemoryBytes = this.#memory.length === 0 ? undefined : Math.max(...this.#memory);
+    return { runs, flood, crowd, peakMemoryBytes, check: this.#checked() };
   }
 
-  /** What the runs themselves tell, beside what is stored. */
-  #faults(runs: readonly LoadRun[]): string[] {
-    const unanswered = runs
-      .filter((run) => run.unanswered > 0)
-      .map((run) => `${run.name}, round ${run.round + 1}: ${run.unanswered} of ${run.sent} requests were not answered`);
-    const exhausted = runs.filter((run) => run.exhausted).map((run) => `${run.name}: filings ran out before its end`);
-    return [...unanswered, ...exhausted];
-  }
-
-  #openLoop(): { readonly seconds: number; readonly connectionsMax: number } {
-    const { seconds, connectionsMax } = this.#options;
-    return { seconds, connectionsMax };
+  #checked(): CheckResult {
+    const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+    const faults = [...this.#checks.flatMap((check) => check.faults), ...this.#faults];
+    return {
+      ok: faults.length === 0,
+      stored: sum(this.#checks.map(({ stored }) => stored)),
+      offices: this.#options.offices,
+      receipts: sum(this.#checks.map(({ receipts }) => receipts)),
+      faults,
+    };
   }
 
   /** The same load as `bench -- single`: connections that each wait for their answer. */
   async #capacity(): Promise<LoadRun> {
-    const { filers, seconds, connections } = this.#options;
-    const load = await this.#start(filers + CAPACITY_MAX * seconds, 0);
-    this.#onProgress('warming up');
-    this.#answers.push(
-      await load.ask<LoadAnswer>({ loop: 'closed', connections: WARM_CONNECTIONS, to: filers } satisfies LoadQuestion),
-    );
-    const run = await this.#run(load, { loop: 'closed', connections, seconds }, 'capacity');
-    await load.end();
-    return run;
+    const { seconds, connections } = this.#options;
+    return await this.#on(async (stage) => {
+      const child = await stage.sender(CAPACITY_MAX * seconds);
+      const question: LoadQuestion = { loop: 'closed', connections, seconds };
+      const [run] = await this.#run(stage, [{ child, name: 'capacity', question, isOfCorpus: true }]);
+      return run as LoadRun;
+    });
   }
 
-  /** A load generator with at least `filings` of the corpus, which begins at number `from`. */
-  async #start(filings: number, from: number): Promise<Child> {
-    const { filers } = this.#options;
-    const months = Math.ceil(filings / filers);
-    if (months > MONTHS_MAX) {
-      throw new RangeError(
-        `${filers} filers have at most ${MONTHS_MAX} returns each: use --filers ${Math.ceil(filings / MONTHS_MAX)} or more`,
-      );
-    }
-    const files = await signedCorpus({ ...this.#corpus, issuer: this.#issuer, months }, (share) =>
-      this.#onProgress('signing filings', share),
-    );
-    if (files.length > this.#files.length) this.#files = files;
-    return await this.#child({ url: this.#gateway.url, files, from, repeats: false });
-  }
-
-  async #child(setup: LoadSetup): Promise<Child> {
-    const { child } = await Child.start('../overload/load-program.ts', setup);
-    this.#children.push(child);
-    return child;
-  }
-
-  /** `isOfCorpus`: what is answered to it can be verified against the corpus. */
-  async #run(load: Child, question: LoadQuestion, name: string, round = 0, isOfCorpus = true): Promise<LoadRun> {
-    const { pid } = this.#gateway;
-    const pace = question.loop === 'open' ? `${question.rate}/s offered` : 'as fast as answered';
-    this.#onProgress(`${name} ${pace}`);
-    const before = pid === undefined ? undefined : readCpu(pid);
-    const answer = await load.ask<LoadAnswer>(question);
-    const after = pid === undefined ? undefined : readCpu(pid);
-    const { samples, ...figures } = answer;
-    this.#answers.push({ ...figures, samples: isOfCorpus ? samples : [] });
-    return {
-      ...figures,
-      round,
-      name,
-      ...(question.loop === 'open' ? { rate: question.rate } : {}),
-      goodput: answer.outcomes.accepted.count / answer.seconds,
-      cpu: before && after && { gateway: after.gateway - before.gateway, postgres: after.postgres - before.postgres },
-    };
+  async #load(multiple: number, capacity: number, round: number): Promise<LoadRun[]> {
+    const { seconds, connectionsMax } = this.#options;
+    const name = `${multiple}x`;
+    return await this.#on(async (stage) => {
+      const senders: Sender[] = [];
+      for (const clients of ['ignoring', 'honouring'] as const) {
+        const share = clients === 'honouring' ? HONOURING_SHARE : 1 - HONOURING_SHARE;
+        const rate = Math.max(1, Math.round(multiple * capacity * share));
+        // A limit for each: who keeps to Retry-After keeps connections that nobody uses meanwhile.
+        const loop = { loop: 'open', rate, seconds, connectionsMax: Math.ceil(connectionsMax / 2) } as const;
+        const child = await stage.sender(rate * seconds);
+        const question = { ...loop, honoursRetryAfter: clients === 'honouring' };
+        senders.push({ child, name, clients, question, isOfCorpus: true });
+      }
+      return await this.#run(stage, senders, round);
+    });
   }
 
   /** One enterprise sends its returns again and again, as software does that has lost its mind. */
-  async #flood(load: Child, capacity: number): Promise<OverloadResult['flood']> {
-    const corpus: CorpusOptions = { ...this.#corpus, seed: `${this.#corpus.seed} flood`, filers: 1 };
-    await importParties(this.#gateway, corpus, this.#onProgress);
-    const issuer = this.#issuer;
-    const files = await signedCorpus({ ...corpus, issuer, months: MONTHS_MAX }, () => {});
-    const flooder = await this.#child({ url: this.#gateway.url, files, from: 0, repeats: true });
-    const { flood, others } = this.#options;
+  async #flood(capacity: number): Promise<OverloadResult['flood']> {
+    const { flood, others, seconds, connectionsMax } = this.#options;
+    const rateOf = (multiple: number): number => Math.max(1, Math.round(multiple * capacity));
     const at = (multiple: number): LoadQuestion => {
-      return { loop: 'open', rate: Math.max(1, Math.round(multiple * capacity)), ...this.#openLoop() };
+      return { loop: 'open', rate: rateOf(multiple), seconds, connectionsMax, honoursRetryAfter: false };
     };
-    const [beside, party] = await Promise.all([
-      this.#run(load, at(others), 'others beside the flood'),
-      this.#run(flooder, at(flood), 'flood by one party', 0, false),
-    ]);
-    return { others: beside, party };
+    return await this.#on(async (stage) => {
+      const child = await stage.sender(rateOf(others) * seconds);
+      const flooder = await stage.flooder();
+      const [beside, party] = await this.#run(stage, [
+        { child, name: 'others beside the flood', question: at(others), isOfCorpus: true },
+        { child: flooder, name: 'flood by one party', question: at(flood), isOfCorpus: false },
+      ]);
+      return { others: beside as LoadRun, party: party as LoadRun };
+    });
   }
 
-  async #crowd(load: Child, capacity: number): Promise<OverloadResult['crowd']> {
-    const { others, idleSockets, slowSenders, connectionsMax } = this.#options;
+  async #crowd(capacity: number): Promise<OverloadResult['crowd']> {
+    const { others, idleSockets: idle, slowSenders: slow, connectionsMax } = this.#options;
     const rate = Math.max(1, Math.round(others * capacity));
     const seconds = CROWD_PATIENCE_SECONDS / 2;
-    const [beside, figures] = await Promise.all([
-      this.#run(load, { loop: 'open', rate, seconds, connectionsMax }, 'others beside the crowd'),
-      gather({
-        url: this.#gateway.url,
-        idle: idleSockets,
-        slow: slowSenders,
-        patienceSeconds: CROWD_PATIENCE_SECONDS,
-      }),
-    ]);
-    return { ...figures, others: beside };
+    const question: LoadQuestion = { loop: 'open', rate, seconds, connectionsMax, honoursRetryAfter: false };
+    return await this.#on(async (stage) => {
+      const child = await stage.sender(rate * seconds);
+      const [[beside], figures] = await Promise.all([
+        this.#run(stage, [{ child, name: 'others beside the crowd', question, isOfCorpus: true }]),
+        gather({ url: stage.gateway.url, idle, slow, patienceSeconds: CROWD_PATIENCE_SECONDS }),
+      ]);
+      return { ...figures, others: beside as LoadRun };
+    });
   }
 
-  async end(): Promise<void> {
-    await Promise.all(this.#children.map((child) => child.end()));
+  async #run(stage: Stage, senders: readonly Sender[], round = 0): Promise<LoadRun[]> {
+    const runs = await stage.run(senders, round);
+    for (const run of runs) {
+      const name = `${[run.name, run.clients].filter((word) => word !== undefined).join(', ')}, round ${round + 1}`;
+      if (run.unanswered > 0) this.#faults.push(`${name}: ${run.unanswered} of ${run.sent} requests were not answered`);
+      if (run.exhausted) this.#faults.push(`${name}: filings ran out before its end`);
+    }
+    return runs;
+  }
+
+  /** On a gateway of its own, or on the one that was running before once it has had time to breathe. */
+  async #on<T>(work: (stage: Stage) => Promise<T>): Promise<T> {
+    if (this.#shared !== undefined) {
+      await sleep(PAUSE_MS);
+      return await work(this.#shared);
+    }
+    this.#onProgress('starting a gateway');
+    const gateway = await startGateway({ workers: this.#options.workers, env: USUAL_RATES });
+    try {
+      const stage = await this.#open(gateway, BENCH_ISSUER);
+      try {
+        const done = await work(stage);
+        await this.#close(stage);
+        return done;
+      } finally {
+        await stage.end();
+      }
+    } finally {
+      await gateway.stop();
+    }
+  }
+
+  async #openTarget({ url, operatorKey }: NonNullable<OverloadOptions['target']>): Promise<Stage> {
+    const key = JSON.parse(await readFile(operatorKey, 'utf8')) as Jwk;
+    const issuer = await new ShenbaoClient({ gateway: url }).issuer();
+    return await this.#open({ url, operatorKey: key, stop: async () => {} }, issuer);
+  }
+
+  async #open(gateway: BenchGateway, issuer: string): Promise<Stage> {
+    const { seed, filers, offices } = this.#options;
+    const corpus: CorpusOptions = { seed, filers, offices, shape: 'usual' };
+    return await Stage.open(gateway, { corpus, issuer, onProgress: this.#onProgress });
+  }
+
+  async #close(stage: Stage): Promise<void> {
+    const { peakMemory } = stage;
+    if (peakMemory !== undefined) this.#memory.push(peakMemory);
+    this.#checks.push(await stage.check());
+    await stage.end();
   }
 }

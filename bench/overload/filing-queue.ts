@@ -1,5 +1,13 @@
 import { readFileSync } from 'node:fs';
 
+export interface QueueRange {
+  readonly from: number;
+  /** All below; to the end of the files when absent. */
+  readonly to?: number;
+  /** Begins again at the first one when there are no more. */
+  readonly repeats: boolean;
+}
+
 /** Requests by the number of their filing over all files (compact JWS, one a line); each is taken once, unless it is given back. */
 export class FilingQueue {
   readonly #filings: readonly Buffer[];
@@ -10,12 +18,11 @@ export class FilingQueue {
   #next: number;
   #isExhausted = false;
 
-  /** `repeats`: begins again at the first one when there are no more. */
-  constructor(files: readonly string[], host: string, from: number, repeats: boolean) {
-    this.#filings = files.flatMap((file) => linesOf(readFileSync(file)));
+  constructor(files: readonly string[], host: string, range: QueueRange) {
+    this.#filings = files.flatMap((file) => linesOf(readFileSync(file))).slice(0, range.to);
     this.#host = host;
-    this.#next = from;
-    this.#repeats = repeats;
+    this.#next = range.from;
+    this.#repeats = range.repeats;
   }
 
   /** One below `to`; undefined when there are no more. */

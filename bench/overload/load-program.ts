@@ -11,13 +11,22 @@ export interface LoadSetup {
   readonly files: readonly string[];
   /** The first filing to send, by its number over all files. */
   readonly from: number;
+  /** All below this number; those of the files when absent. */
+  readonly to?: number;
   /** Begins again at the first filing when there are no more. */
   readonly repeats: boolean;
 }
 
 /** In the open loop requests come at their rate whatever happens; in the closed one each connection waits for its answer. */
 export type LoadQuestion =
-  | { readonly loop: 'open'; readonly rate: number; readonly seconds: number; readonly connectionsMax: number }
+  | {
+      readonly loop: 'open';
+      readonly rate: number;
+      readonly seconds: number;
+      readonly connectionsMax: number;
+      /** A connection that was told to come later stays unused until then, as when its client keeps to it. */
+      readonly honoursRetryAfter: boolean;
+    }
   | { readonly loop: 'closed'; readonly connections: number; readonly seconds: number }
   /** Each filing below `to`, once. */
   | { readonly loop: 'closed'; readonly connections: number; readonly to: number };
@@ -33,6 +42,8 @@ export interface LoadAnswer extends RunFigures {
 const TURN_MS = 1;
 /** Open before the open loop begins, beside half a second's worth of requests; more are opened when all are busy. */
 const FIRST_CONNECTIONS = 500;
+/** As long as clients are told to stay away, on average. */
+const AWAY_SECONDS = 2.5;
 const PREPARED_AT_ONCE = 64;
 const ATTEMPTS = 20;
 const ATTEMPT_EVERY_MS = 500;
@@ -41,7 +52,7 @@ const PATIENCE_MS = 60_000;
 
 const setup = JSON.parse(process.argv[2] ?? '') as LoadSetup;
 const { hostname, port, host } = new URL(setup.url);
-const queue = new FilingQueue(setup.files, host, setup.from, setup.repeats);
+const queue = new FilingQueue(setup.files, host, setup);
 
 const HEALTH = Buffer.from(`GET /healthz HTTP/1.1\r\nHost: ${host}\r\n\r\n`);
 
@@ -60,12 +71,14 @@ class Run implements ConnectionOwner {
   readonly #underWay = new Map<Connection, UnderWay>();
   readonly #open = new Set<Connection>();
   readonly #isClosedLoop: boolean;
+  readonly #honoursRetryAfter: boolean;
   #isOver = false;
   #connections = 0;
   readonly #to: number;
 
   constructor(question: LoadQuestion) {
     this.#isClosedLoop = question.loop === 'closed';
+    this.#honoursRetryAfter = 'honoursRetryAfter' in question && question.honoursRetryAfter;
     this.#to = 'to' in question ? question.to : Number.POSITIVE_INFINITY;
   }
 
@@ -100,7 +113,8 @@ class Run implements ConnectionOwner {
   }
 
   async #atRate({ rate, seconds, connectionsMax }: LoadQuestion & { loop: 'open' }): Promise<void> {
-    await this.#prepare(Math.min(connectionsMax, Math.ceil(FIRST_CONNECTIONS + rate / 2)));
+    const wanted = FIRST_CONNECTIONS + rate * (this.#honoursRetryAfter ? AWAY_SECONDS : 0.5);
+    await this.#prepare(Math.min(connectionsMax, Math.ceil(wanted)));
     const startMs = performance.now();
     const intervalMs = 1_000 / rate;
     const total = rate * seconds;
@@ -155,7 +169,7 @@ class Run implements ConnectionOwner {
     return true;
   }
 
-  answered(connection: Connection, status: number, body: () => string): void {
+  answered(connection: Connection, status: number, body: () => string, head: string): void {
     if (this.#preparing.delete(connection)) {
       this.#idle.push(connection);
       return;
@@ -167,8 +181,17 @@ class Run implements ConnectionOwner {
     else if (outcome === 'accepted') this.#acknowledged.add(filing);
     else if (status === 503) this.#doubtful.add(filing);
     if (!connection.isUsable) return;
-    if (!this.#isClosedLoop) this.#idle.push(connection);
-    else if (!this.#isOver) this.#send(connection, performance.now());
+    if (this.#isClosedLoop) {
+      if (!this.#isOver) this.#send(connection, performance.now());
+      return;
+    }
+    const seconds = this.#honoursRetryAfter ? /\r\nretry-after: (\d+)/i.exec(head)?.[1] : undefined;
+    if (seconds === undefined) this.#idle.push(connection);
+    else setTimeout(() => this.#comeBack(connection), Number(seconds) * 1_000).unref();
+  }
+
+  #comeBack(connection: Connection): void {
+    if (connection.isUsable) this.#idle.push(connection);
   }
 
   ended(connection: Connection): void {
