@@ -3,7 +3,7 @@
 import { createHistogram, type RecordableHistogram } from 'node:perf_hooks';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { type PullState, ShenbaoClient } from '../../src/client/client.ts';
-import { nodeHash } from '../check.ts';
+import { sha256 } from '../../src/std/bytes.ts';
 import { officeKey, officeOf } from '../corpus.ts';
 import type { Percentiles } from './load-program.ts';
 
@@ -68,7 +68,7 @@ class Office {
   constructor(code: string) {
     this.code = code;
     const key = { ...officeKey(setup.seed, code), sub: code };
-    this.#client = new ShenbaoClient({ gateway: setup.url, issuer: setup.issuer, key, hash: nodeHash });
+    this.#client = new ShenbaoClient({ gateway: setup.url, issuer: setup.issuer, key, hash: sha256 });
   }
 
   get client(): ShenbaoClient {
@@ -94,6 +94,8 @@ class Office {
       const received: number[] = [];
       const batch = await this.#client.office(this.code).pull('deadline', {
         ...(this.#state === undefined ? {} : { state: this.#state }),
+        // As `shenbao pull` does.
+        compressed: false,
         onEntry: ({ entry }) => void received.push(Date.parse(entry.receivedAt)),
         save: ({ state }) => this.#arrived(received, state.size - (this.#state?.size ?? 0)),
       });
