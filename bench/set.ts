@@ -45,7 +45,7 @@ export const SHORT: readonly SetRun[] = [
   { bench: 'bulk', options: '--filings 2000 --rounds 1 --filers 500 --brief' },
   { bench: 'pull', options: '--entries 3000 --rounds 1' },
   { bench: 'deadline', options: '--filers 1000 --seconds 3 --agents 3 --offices 4' },
-  { bench: 'overload', options: '--seconds 2 --loads 1,3 --idle 200 --slow 50 --filers 4000 --connections-max 1000' },
+  { bench: 'overload', options: '--seconds 2 --loads 1,3 --idle 200 --slow 50 --filers 1000 --connections-max 2000' },
   { bench: 'validate', options: '--rounds 1 --seconds 2 --lines 200' },
   { bench: 'audit', options: '--filings 2000 --filers 500 --rounds 1' },
 ];
