@@ -148,6 +148,8 @@ export class SignedTick {
   readonly #issuer: Issuer;
   readonly #root: Buffer;
   readonly #leaves: readonly StatedLeaf[];
+  /** Nodes as receipts spell them: the paths of a tick share most of theirs. */
+  readonly #spelt = new Map<Uint8Array, string>();
 
   /** `leaves`: by leaf index, when the statements have just been made; they are made again from the records otherwise. */
   constructor(tree: MerkleTree, signature: string, issuer: Issuer, leaves: readonly StatedLeaf[] = []) {
@@ -179,10 +181,19 @@ export class SignedTick {
     return {
       statement,
       salt: toBase64url(record.salt),
-      path: path.map(toBase64url),
+      path: path.map((node) => this.#spell(node)),
       leafIndex,
       treeSize: this.#tree.size,
       signature: this.#signature,
     };
+  }
+
+  #spell(node: Uint8Array): string {
+    let text = this.#spelt.get(node);
+    if (text === undefined) {
+      text = toBase64url(node);
+      this.#spelt.set(node, text);
+    }
+    return text;
   }
 }

@@ -1,7 +1,6 @@
 import { type FilingKind, filingId, type Period } from '../domain/filing.ts';
 import type { FilingRecord } from '../domain/filing-record.ts';
 import type { Receipt } from '../domain/statement.ts';
-import { toBase64url } from '../std/bytes.ts';
 import { formatInstant } from '../std/clock.ts';
 import type { Violation } from '../std/errors.ts';
 import type { SignedTick } from './receipt.ts';
@@ -30,6 +29,7 @@ export interface FilingView {
 }
 
 export function filingView(record: FilingRecord, tick: SignedTick, status: FilingStatus): FilingView {
+  const receipt = tick.receipt(record);
   return {
     id: filingId(record.office, record.index),
     type: record.type,
@@ -41,12 +41,12 @@ export function filingView(record: FilingRecord, tick: SignedTick, status: Filin
     reference: record.reference,
     kind: record.kind,
     supersedes: record.supersedes,
-    digest: toBase64url(record.digest),
+    digest: receipt.statement.digest,
     status,
     receivedAt: formatInstant(record.receivedAt),
     late: record.late,
     warnings: record.warnings.map(inOrder),
-    receipt: tick.receipt(record),
+    receipt,
   };
 }
 

@@ -18,14 +18,18 @@ export interface Subtree {
   readonly index: number;
 }
 
+/** Input of a leaf of up to so many bytes. One for all: hashing is synchronous and keeps nothing. */
+const LEAF_INPUT = new Uint8Array(4_096);
+
 /** `HASH(0x00 || data)`. */
 export function leafHash(hash: Hash, data: Uint8Array): Uint8Array {
-  const input = new Uint8Array(data.length + 1);
+  const length = data.length + 1;
+  const input = length <= LEAF_INPUT.length ? LEAF_INPUT.subarray(0, length) : new Uint8Array(length);
   input.set(data, 1);
   return hash(input);
 }
 
-/** Input of a node of two SHA-256 hashes. One for all: hashing is synchronous and keeps nothing. */
+/** Input of a node of two SHA-256 hashes, one for all too. */
 const NODE_INPUT = new Uint8Array(65);
 
 /** `HASH(0x01 || left || right)`. */

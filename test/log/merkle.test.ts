@@ -31,6 +31,14 @@ const sizeAndIndex = sizes.chain((size) => fc.tuple(fc.constant(size), fc.intege
 const twoSizes = sizes.chain((size) => fc.tuple(fc.integer({ min: 0, max: size }), fc.constant(size)));
 
 describe('RFC 6962 trees', () => {
+  test('hash a leaf of any length, whatever was hashed before it', () => {
+    // Long and short in turn: nothing of the one may be left in the other.
+    for (const length of [4_095, 0, 4_096, 1, 4_094, 70_000, 2, 4_095]) {
+      const data = Buffer.alloc(length, length % 251);
+      expect(hex(leafHash(sha256, data))).toBe(hex(sha256(Buffer.concat([Buffer.of(0), data]))));
+    }
+  });
+
   test('refuse leaves that they do not have', () => {
     expect(() => merkleTree(sha256, leavesOf(3)).path(3)).toThrow(RangeError);
     expect(() => inclusionRanges(-1, 3)).toThrow(RangeError);
