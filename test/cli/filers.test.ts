@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type BulkResult, type FilingPayload, ShenbaoClient } from '../../src/client/client.ts';
@@ -153,4 +153,21 @@ test('verifies offline what the gateway gave: content, receipt, proof, checkpoin
   const [content] = files.slice(2);
   const signed = await start(['verify', String(content), '--keys', keys, ...offline, '--json']).result;
   expect(signed).toMatchObject({ code: 0, stdout: expect.stringContaining('"step":"signature","ok":true') });
+});
+
+test('what an office could not write is not acknowledged, and comes again', async () => {
+  const out = path.join(temporaryFolder(), 'out');
+  mkdirSync(out);
+  await client('filer').submit(lodging());
+  const args = ['pull', LODGING, '--out', out, '--consumer', 'full', '--json'];
+  symlinkSync('/dev/full', path.join(out, 'batch.part'));
+  expect((await cli('office-psb', ...args)).code).not.toBe(0);
+  expect(readdirSync(out)).toEqual(['batch.part']);
+  const log = client('office-psb').office(LODGING);
+  const consumer = (await log.consumers()).find(({ name }) => name === 'full');
+  expect(consumer).toMatchObject({ cursor: 0, leases: [{ from: 0 }] });
+  rmSync(path.join(out, 'batch.part'));
+  await log.release('full', consumer?.leases[0]?.id ?? '');
+  const again = jsonLines(await cli('office-psb', ...args)).at(-1);
+  expect(again).toMatchObject({ pulled: consumer?.lag, size: consumer?.lag });
 });
