@@ -103,9 +103,12 @@ export class BodyReader {
     });
   }
 
+  /** Keeps nothing: the request lives until it is answered, and its body does not have to. */
   #collected(): Buffer {
-    const [first] = this.#chunks;
-    return this.#chunks.length === 1 && first !== undefined ? first : Buffer.concat(this.#chunks);
+    const chunks = this.#chunks;
+    this.#chunks = [];
+    const [first] = chunks;
+    return chunks.length === 1 && first !== undefined ? first : Buffer.concat(chunks);
   }
 
   /** The body piece by piece; the sender is held back while nobody takes them. */

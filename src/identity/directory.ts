@@ -36,7 +36,7 @@ export interface DirectoryContext {
   readonly db: Database;
   readonly clock: Clock;
   readonly log: Logger;
-  /** Entries of each cache. An imported EC key takes about 3 kB outside the heap. */
+  /** Entries of each cache. A filer with its key takes about 1 kB; a key that was imported here, 5 kB more outside the heap. */
   readonly cacheSize?: number;
   /** Milliseconds between polls of the change feed. */
   readonly pollMs?: number;
@@ -73,7 +73,7 @@ export class DatabaseDirectory implements Directory {
       onChange: (subjects) => this.forget(subjects),
       onGap: () => this.#clear(),
     });
-    const size = ctx.cacheSize ?? 50_000;
+    const size = ctx.cacheSize ?? 30_000;
     const common = { trusted: () => this.#feed.isFresh(), now: () => ctx.clock.monotonic() };
     this.#keys = new BatchedCache({ ...common, size, load: (kids) => this.#loadKeys(kids) });
     this.#parties = new BatchedCache({ ...common, size, load: (ids) => this.#loadParties(ids) });
