@@ -8,8 +8,11 @@ export function sha256(data: Uint8Array | string): Buffer {
   return Buffer.from(hash('sha256', data, 'binary'), 'latin1');
 }
 
+/** Works on any bytes, without a Buffer made around them, which takes twice as long as the text of a hash. */
+const base64url = Buffer.prototype.base64urlSlice as (this: Uint8Array) => string;
+
 export function toBase64url(bytes: Uint8Array): string {
-  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('base64url');
+  return base64url.call(bytes);
 }
 
 const URL_SAFE = Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_');
