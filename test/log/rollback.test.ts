@@ -228,6 +228,29 @@ test('a log that shrinks under a gateway that runs is not signed any more', asyn
   await other.close();
 });
 
+test('a head that was signed long ago is held against the tiles, and nothing is signed when it is another', async () => {
+  const { sql } = logs.database.db;
+  await logs.addOffice('tiled');
+  await logs.file('tiled', 600);
+  await freshCheckpoint(logs.ctx, 'tiled');
+  for (const [name, root, size] of [
+    ['held', await rootOf('tiled', 5), 601],
+    ['other', OTHER, 601],
+  ] as const) {
+    await logs.file('tiled', 1);
+    const guard = new HeadsFile(`${file}.${name}`);
+    await guard.record('tiled', { size: 5, root: Buffer.from(root), signedAt: now });
+    const asked = freshCheckpoint({ ...logs.ctx, guard }, 'tiled');
+    if (name === 'held') expect((await asked).size).toBe(size);
+    else await expect(asked).rejects.toThrow('still begins with the 5 entries that were signed');
+    const [stored] = await sql`
+      SELECT (SELECT max(size) FROM checkpoint WHERE office = 'tiled') AS signed,
+        (SELECT size FROM office_tree WHERE office = 'tiled') AS grown`;
+    expect(stored).toEqual({ signed: size, grown: size });
+    await guard.close();
+  }
+});
+
 test('the head of an office is outside the database once the national log tells of it', async () => {
   await logs.addOffice('told');
   await logs.file('told', 2);
