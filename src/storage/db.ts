@@ -1,6 +1,7 @@
 import { connect as connectSocket, type Socket } from 'node:net';
 import { drizzle, type PostgresJsDatabase } from 'drizzle-orm/postgres-js';
 import postgres, { type Sql } from 'postgres';
+import { IdleList } from './idle-list.ts';
 
 /** For the parts that are handed a connection; only this folder imports the driver. */
 export type { Sql, TransactionSql } from 'postgres';
@@ -55,7 +56,8 @@ export function connect(address: DatabaseAddress, options: { max: number; statem
   const path = address.socketDir && `${address.socketDir}/.s.PGSQL.${url.port || '5432'}`;
   const { statementTimeoutMs } = options;
   const isBounded = statementTimeoutMs > 0;
-  return postgres(address.url, {
+  const idle = new IdleList(() => client);
+  const client = postgres(address.url, {
     max: options.max,
     connect_timeout: 4,
     idle_timeout: 0,
@@ -67,7 +69,7 @@ export function connect(address: DatabaseAddress, options: { max: number; statem
     // Seconds until a quiet connection is probed: one to a server that is gone is then found out within 20 s.
     keep_alive: 10,
     ...(path === undefined ? {} : { path }),
-    ...(isBounded ? { socket: () => watched(open(url, path), statementTimeoutMs + OVERDUE_MS) } : {}),
+    ...(isBounded ? { socket: () => idle.add(watched(open(url, path), statementTimeoutMs + OVERDUE_MS)) } : {}),
     connection: {
       application_name: 'shenbao',
       TimeZone: 'UTC',
@@ -85,6 +87,7 @@ export function connect(address: DatabaseAddress, options: { max: number; statem
       },
     },
   }) as unknown as Sql;
+  return client;
 }
 
 function open(url: URL, path: string | undefined): Socket {
