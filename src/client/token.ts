@@ -29,17 +29,22 @@ export function tokenSource(
 ): TokenSource {
   let held: { readonly token: Promise<string>; endsAt: number } | undefined;
 
+  async function form(): Promise<string> {
+    return new URLSearchParams({
+      grant_type: 'client_credentials',
+      client_assertion_type: ASSERTION_TYPE,
+      client_assertion: await assertion(key, await issuer(), clock),
+    }).toString();
+  }
+
   async function acquire(hold: { endsAt: number }): Promise<string> {
     const answer = await transport.request<TokenAnswer>(
       '/oauth2/token',
       {
         method: 'POST',
         headers: { 'content-type': 'application/x-www-form-urlencoded' },
-        body: new URLSearchParams({
-          grant_type: 'client_credentials',
-          client_assertion_type: ASSERTION_TYPE,
-          client_assertion: await assertion(key, await issuer(), clock),
-        }).toString(),
+        // An assertion is good once, also when its answer was lost.
+        body: form,
       },
       asJson,
     );

@@ -5,8 +5,8 @@ import { type Outcome, type RetryContext, retryAfterMs, retrying } from './retry
 export interface Call {
   readonly method?: 'GET' | 'POST' | 'PUT' | 'DELETE';
   readonly headers?: Readonly<Record<string, string>>;
-  /** Bytes or text, so that every attempt sends the same. */
-  readonly body?: Uint8Array | string;
+  /** Bytes or text, so that every attempt sends the same; a function where each has to send something of its own. */
+  readonly body?: Uint8Array | string | (() => Promise<string>);
   readonly signal?: AbortSignal | undefined;
   /** Overrides the policy's limit for one attempt, for long polls. */
   readonly attemptMs?: number;
@@ -59,6 +59,7 @@ async function attemptOnce<T>(
   read: (response: Response) => Promise<T>,
 ): Promise<Outcome<T>> {
   call.signal?.throwIfAborted();
+  const body = typeof call.body === 'function' ? await call.body() : call.body;
   const limit = new AbortController();
   const timer = setTimeout(() => limit.abort(), call.attemptMs ?? options.retry.policy.attemptMs);
   // Stays after this function: the caller's signal must also cut a body that is still being read.
@@ -69,7 +70,7 @@ async function attemptOnce<T>(
       headers: { 'accept-language': options.language, ...call.headers },
       redirect: 'error',
       signal: limit.signal,
-      ...(call.body === undefined ? {} : { body: call.body as string }),
+      ...(body === undefined ? {} : { body: body as string }),
     });
     if (response.ok) return { value: await read(response) };
     return {

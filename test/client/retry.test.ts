@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import { ShenbaoClient, ShenbaoError } from '../../src/client/client.ts';
+import { generateKey, ShenbaoClient, ShenbaoError } from '../../src/client/client.ts';
 import { retryAfterMs } from '../../src/client/retry.ts';
 import { dropConnection, FAST, json, problem, type Reply, serveReplies } from './support.ts';
 
@@ -112,4 +112,16 @@ describe('Retry-After', () => {
   ])('%s', (header, ms) => {
     expect(retryAfterMs(header, 1_000)).toBe(ms);
   });
+});
+
+test('each attempt to get a token has an assertion of its own: one is good once, also when its answer was lost', async () => {
+  const key = await generateKey('EdDSA', '13501000000');
+  const token = json(200, { access_token: 'token', expires_in: 600 });
+  const heads = json(200, { items: [], next: '0' });
+  const { url, seen } = await serveReplies(dropConnection, dropConnection, token, heads);
+  const client = new ShenbaoClient({ gateway: url, issuer: 'https://gateway.test', key, retry: FAST });
+  await client.heads('tax');
+  const assertions = seen.slice(0, 3).map(({ body }) => new URLSearchParams(body.toString()).get('client_assertion'));
+  expect(assertions).not.toContain(null);
+  expect(new Set(assertions).size).toBe(3);
 });
