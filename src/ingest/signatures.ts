@@ -126,8 +126,8 @@ export class SignatureThread implements Signatures {
 
 const THREAD = 'signatures';
 
-/** About 60 MB. */
-const KEYS_MAX = 12_000;
+/** About 80 MB. */
+const KEYS_MAX = 16_000;
 const keys = new KeptKeys(KEYS_MAX, publicKeyOfText);
 
 export function holdsHere({ alg, jwk, signingInput, signature }: ReadTask): boolean {
