@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises';
 import type { Clock } from '../std/clock.ts';
 import { assert, GatewayError } from '../std/errors.ts';
 import { Bearable } from './bearable.ts';
@@ -39,9 +38,6 @@ export interface Place {
   claim(owner: string): boolean;
 }
 
-/** Some milliseconds of the event loop. */
-const ANSWERS_IN_A_TURN = 32;
-
 /**
  * Group commit. While one tick is being committed the next one collects; a tick ends when its flush ends, so low load
  * waits for no timer and high load makes large ticks. Knows nothing of what an item is or where it goes.
@@ -57,9 +53,6 @@ export class Pool<Item, Outcome> {
   #items = 0;
   #bytes = 0;
   #sweeper: NodeJS.Timeout | undefined;
-  /** Of ticks that have ended, not yet told. */
-  readonly #answers: (() => void)[] = [];
-  #isAnswering = false;
   #idle: (() => void)[] = [];
   #room: (() => void)[] = [];
 
@@ -140,16 +133,16 @@ export class Pool<Item, Outcome> {
     return this.#items;
   }
 
-  /** Resolves once nothing waits, nothing is being committed, and everybody was told. */
+  /** Resolves once nothing waits and nothing is being committed. */
   drained(): Promise<void> {
-    if (this.#isIdle()) return Promise.resolve();
+    if (this.#flushing === undefined && this.#waiting.length === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
   #beginTick(): void {
     const tick = this.#takeTick();
     if (tick.length === 0) {
-      if (this.#isIdle()) this.#rest();
+      this.#rest();
       return;
     }
     this.#flushing = tick;
@@ -158,38 +151,17 @@ export class Pool<Item, Outcome> {
       .flush(tick.map((waiter) => waiter.item))
       .then((outcomes) => {
         assert(outcomes.length === tick.length, 'a tick has one outcome for each of its items');
-        // The next tick begins before this one is answered: the database need not wait for that.
-        this.#endTick();
         tick.forEach((waiter, i) => {
-          this.#answers.push(() => settle(waiter, () => waiter.resolve(outcomes[i] as Outcome)));
+          settle(waiter, () => waiter.resolve(outcomes[i] as Outcome));
         });
-        return this.#answer();
       })
       .catch((error: unknown) => {
-        if (this.#flushing === tick) this.#endTick();
         for (const waiter of tick) settle(waiter, () => waiter.reject(error));
+      })
+      .finally(() => {
+        this.#flushing = undefined;
+        this.#beginTick();
       });
-  }
-
-  #endTick(): void {
-    this.#flushing = undefined;
-    this.#beginTick();
-  }
-
-  /** Some at a time: an answer is made in the turn in which its outcome is told, and whoever comes meanwhile should not wait for all of them. */
-  async #answer(): Promise<void> {
-    if (this.#isAnswering) return;
-    this.#isAnswering = true;
-    while (this.#answers.length > 0) {
-      for (const tell of this.#answers.splice(0, ANSWERS_IN_A_TURN)) tell();
-      await setImmediate();
-    }
-    this.#isAnswering = false;
-    if (this.#isIdle()) this.#rest();
-  }
-
-  #isIdle(): boolean {
-    return this.#flushing === undefined && this.#waiting.length === 0 && !this.#isAnswering;
   }
 
   #takeTick(): Waiter<Item, Outcome>[] {
