@@ -32,7 +32,7 @@ export class IdleList {
     return socket;
   }
 
-  /** As many as there are, so that none has to be opened. One that is at work comes when it is done, and is given back at once too. */
+  /** As many as there are. One that is at work comes when it is done, unless the client may open another; each is given back at once. */
   #empty(): void {
     if (this.#open < 2) return;
     const sql = this.#client();
