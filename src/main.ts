@@ -27,6 +27,7 @@ import { openSigner, type Signer } from './identity/signer.ts';
 import { Tokens } from './identity/tokens.ts';
 import { type CheckedFiling, type CommitContext, type CommitOutcome, commitTick } from './ingest/commit.ts';
 import { startComparison } from './ingest/comparison.ts';
+import { Deferrals } from './ingest/deferrals.ts';
 import { originals } from './ingest/originals.ts';
 import { Pool } from './ingest/pool.ts';
 import { SignatureThread } from './ingest/signatures.ts';
@@ -201,7 +202,7 @@ async function serve(config: Config, log: Logger, task: DatabaseTask, catalogue:
     metrics: telemetry.metrics,
     random: randomBytes,
     limits: { connections: config.maxConnections },
-    door: { path: '/v1/filings', operationId: 'submitFiling', room: () => parts.pool.room, clock: systemClock },
+    door: parts.door,
   });
   const timers = [startCheckpointTimer, startNationalTimer].map((start) => start({ ...parts.logContext, log }));
   const steps = [
@@ -329,6 +330,7 @@ function makeParts(input: PartsInput) {
   metrics.gauge('pool_filings', () => pool.size);
   const standing = originals({ db, lanes, env: config.env, clock });
   const signatures = new SignatureThread();
+  const deferrals = new Deferrals(clock);
   const catalogue = () => input.catalogue.current;
   const isBusy = () => pool.size > 0;
   const comparison = startComparison({ db, lanes, directory, catalogue, settings, clock, log, metrics, isBusy });
@@ -343,7 +345,7 @@ function makeParts(input: PartsInput) {
   const shared = { directory, catalogue, settings, db, lanes, env: config.env };
   const routes = gatewayRoutes({
     filings: {
-      ingest: { ...shared, issuer: config.issuer, pool, originals: standing, limits, signatures, metrics },
+      ingest: { ...shared, issuer: config.issuer, pool, originals: standing, limits, deferrals, signatures, metrics },
       reading: { db, catalogue, lanes, directory, clock, env: config.env, signer },
       toGatewayError: (error) => failures.explain(error),
       proof: (office, index, checkpoint) => filingProof(logContext, office, index, checkpoint),
@@ -374,7 +376,8 @@ function makeParts(input: PartsInput) {
   const authenticate = authenticator(tokens);
   const { trail, recorder } = makeTrail({ sql: db.sql, clock }, telemetry);
   const app = createApp({ routes, authenticate, limits, recorder, clock, log, metrics, random: randomBytes, failures });
-  return { app, pool, signatures, trail, comparison, logContext };
+  const door = { path: '/v1/filings', operationId: 'submitFiling', room: () => pool.room, deferrals, limits, clock };
+  return { app, door, pool, signatures, trail, comparison, logContext };
 }
 
 /** Tells the person who starts the gateway why it did not; other failures are faults and show where. */

@@ -1,10 +1,12 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Deferrals } from '../ingest/deferrals.ts';
 import type { Clock } from '../std/clock.ts';
 import { GatewayError } from '../std/errors.ts';
 import type { Metrics } from '../std/telemetry.ts';
 import type { Language } from '../std/text.ts';
 import { BODY_TIMEOUT_MS } from './body.ts';
 import { COMMON_HEADERS } from './headers.ts';
+import { type Limits, rateLimitHeaders } from './limits.ts';
 import { preferredLanguage } from './negotiate.ts';
 import { PROBLEMS, problemBody, problemHeaders } from './problem.ts';
 import type { RequestIds } from './request-ids.ts';
@@ -15,6 +17,9 @@ export interface Door {
   readonly operationId: string;
   /** How many filings could be taken now; none: what comes would be refused anyway. */
   readonly room: () => number;
+  /** Those of whom none are taken at present. */
+  readonly deferrals: Pick<Deferrals, 'any' | 'of'>;
+  readonly limits: Limits;
   readonly clock: Clock;
 }
 
@@ -32,23 +37,31 @@ const WAITS = 4;
 const OVERLOADED = new GatewayError('overloaded');
 const REFUSALS: Readonly<Record<Language, Refusal>> = { zh: refusalIn('zh'), en: refusalIn('en') };
 
+type Deps = { readonly ids: RequestIds; readonly metrics: Metrics };
+
 /**
- * Turns filings away as soon as their head is read while there is no room for them, with the answer that they would get in
- * the end. A gateway that gets three requests for each that it can serve has to say no twice as often as yes: what the usual
- * way costs until then would leave little for those who are served.
+ * Turns filings away as soon as their head is read while there is no room for them, or the beginning of their body while their party is
+ * refused, with the answer that they would get in the end. A gateway that gets three requests for each that it can serve has to say no
+ * twice as often as yes: what the usual way costs until then would leave little for those who are served.
  */
-export function guarded(
-  door: Door,
-  deps: { readonly ids: RequestIds; readonly metrics: Metrics },
-  listener: RequestListener,
-): RequestListener {
-  const labels = { operation: door.operationId, status: String(PROBLEMS.overloaded.status), problem: 'overloaded' };
+export function guarded(door: Door, deps: Deps, listener: RequestListener): RequestListener {
   let turn = 0;
+  const refuse = (incoming: IncomingMessage, outgoing: ServerResponse, error: GatewayError): void => {
+    answer(incoming, outgoing, answerOf(door, error, { incoming, id: deps.ids.next(), turn: turn++ }));
+    const { code } = error;
+    const labels = { operation: door.operationId, status: String(PROBLEMS[code].status), problem: code };
+    deps.metrics.count('http_requests_total', labels);
+  };
   return (incoming, outgoing) => {
     const isOurs = incoming.url === door.path && incoming.method === 'POST';
-    if (!isOurs || door.room() > 0 || !isSmall(incoming)) return listener(incoming, outgoing);
-    refuse(incoming, outgoing, deps.ids.next(), turn++);
-    deps.metrics.count('http_requests_total', labels);
+    if (!isOurs || !isSmall(incoming)) return listener(incoming, outgoing);
+    if (door.room() === 0) return refuse(incoming, outgoing, OVERLOADED);
+    if (!door.deferrals.any) return listener(incoming, outgoing);
+    peek(incoming, (opening) => {
+      const error = opening === undefined ? undefined : door.deferrals.of(opening);
+      if (error === undefined) listener(incoming, outgoing);
+      else refuse(incoming, outgoing, error);
+    });
   };
 }
 
@@ -58,15 +71,50 @@ function isSmall({ headers }: IncomingMessage): boolean {
   return length !== undefined && Number(length) <= BODY_BYTES_MAX && headers.expect === undefined;
 }
 
-function refuse(incoming: IncomingMessage, outgoing: ServerResponse, id: string, turn: number): void {
-  const { before, after, headers } = REFUSALS[preferredLanguage(incoming.headers['accept-language'])];
-  const body = before + id + after;
-  const own = ['X-Request-Id', id, 'Content-Length', String(Buffer.byteLength(body))];
-  outgoing.writeHead(PROBLEMS.overloaded.status, [...own, ...(headers[turn % WAITS] ?? [])]);
-  // Node reads on to the body's end and forgets it; mostly it is there already.
+/**
+ * The first bytes of a body, which stay there to be read; undefined when they did not come with the head. Whoever sends his body later
+ * goes the usual way, where somebody watches how long that takes.
+ */
+function peek(incoming: IncomingMessage, look: (opening: Buffer | undefined) => void): void {
+  process.nextTick(() => {
+    const opening = incoming.read() as Buffer | null;
+    if (opening !== null) incoming.unshift(opening);
+    look(opening ?? undefined);
+  });
+}
+
+interface Answer {
+  readonly status: number;
+  readonly headers: readonly string[];
+  readonly body: string;
+}
+
+interface Asked {
+  readonly incoming: IncomingMessage;
+  readonly id: string;
+  readonly turn: number;
+}
+
+function answerOf(door: Door, error: GatewayError, { incoming, id, turn }: Asked): Answer {
+  const language = preferredLanguage(incoming.headers['accept-language']);
+  const { status } = PROBLEMS[error.code];
+  if (error.code === 'overloaded') {
+    const { before, after, headers } = REFUSALS[language];
+    return { status, headers: ['X-Request-Id', id, ...(headers[turn % WAITS] ?? [])], body: before + id + after };
+  }
+  const { limited } = error.details;
+  const limit = limited && rateLimitHeaders(limited.kind, door.limits.state(limited.party, limited.kind));
+  const headers = ['X-Request-Id', id, ...headersOf(error, language, turn), ...(limit ?? [])];
+  return { status, headers, body: JSON.stringify(problemBody(error, language, id)) };
+}
+
+function answer(incoming: IncomingMessage, outgoing: ServerResponse, { status, headers, body }: Answer): void {
+  outgoing.writeHead(status, [...headers, 'Content-Length', String(Buffer.byteLength(body))]);
   outgoing.end(body, () => {
     if (!incoming.complete) cutUnlessComplete(incoming);
   });
+  // To the body's end, which is forgotten; mostly it is there already. Node would not do it for a body that was looked at.
+  incoming.resume();
 }
 
 function cutUnlessComplete(incoming: IncomingMessage): void {
@@ -77,8 +125,10 @@ function cutUnlessComplete(incoming: IncomingMessage): void {
 function refusalIn(language: Language): Refusal {
   const mark = '\u0000';
   const [before = '', after = ''] = JSON.stringify(problemBody(OVERLOADED, language, mark)).split('\\u0000');
-  const headers = Array.from({ length: WAITS }, (_, turn) => [
-    ...Object.entries({ ...COMMON_HEADERS, ...problemHeaders(OVERLOADED, language, turn) }).flat(),
-  ]);
-  return { before, after, headers };
+  return { before, after, headers: Array.from({ length: WAITS }, (_, turn) => headersOf(OVERLOADED, language, turn)) };
+}
+
+/** Name and value in turn. */
+function headersOf(error: GatewayError, language: Language, turn: number): string[] {
+  return Object.entries({ ...COMMON_HEADERS, ...problemHeaders(error, language, turn) }).flat();
 }

@@ -12,15 +12,20 @@ const EVERY_MS = 10;
 const REFUSED_A_SECOND = 1_000;
 const LONGEST_MS = 2_000;
 
+/** There was no room, or there was some, but not for this one. */
+type Why = 'full' | 'own';
+
 /**
  * Connections that were just told to come again later. Each is read on when its turn comes: as many as there is room for, a few more
  * that will be refused, and all after a while. Whoever keeps to `Retry-After` notices nothing. Whoever does not would otherwise
  * keep a full gateway busy with refusals, of which each costs a fifth of a filing, until nobody gets anything.
+ *
+ * Who is refused although there is room has more than its share already: the room is for the others, and does not let it go on.
  */
 export class Line {
   readonly #options: LineOptions;
   /** Since when, in the order in which they came. */
-  readonly #waiting = new Map<Socket, number>();
+  readonly #waiting = { full: new Map<Socket, number>(), own: new Map<Socket, number>() };
   #timer: NodeJS.Timeout | undefined;
   #lastRound = 0;
   #isOver = false;
@@ -30,12 +35,13 @@ export class Line {
   }
 
   get size(): number {
-    return this.#waiting.size;
+    return this.#waiting.full.size + this.#waiting.own.size;
   }
 
   /** Once its answer is on its way: Node itself reads on when a request is done. */
   enter(socket: Socket): void {
-    setImmediate(() => this.#hold(socket));
+    const why = this.#options.room() > 0 ? 'own' : 'full';
+    setImmediate(() => this.#hold(socket, why));
   }
 
   /** Everybody is read on, and nobody waits any more. */
@@ -44,11 +50,12 @@ export class Line {
     this.#round();
   }
 
-  #hold(socket: Socket): void {
-    if (this.#isOver || socket.destroyed || this.#waiting.has(socket)) return;
+  #hold(socket: Socket, why: Why): void {
+    const { full, own } = this.#waiting;
+    if (this.#isOver || socket.destroyed || full.has(socket) || own.has(socket)) return;
     socket.pause();
     const now = this.#options.clock.monotonic();
-    this.#waiting.set(socket, now);
+    this.#waiting[why].set(socket, now);
     if (this.#timer !== undefined) return;
     this.#lastRound = now;
     this.#timer = setInterval(() => this.#round(), EVERY_MS).unref();
@@ -56,17 +63,26 @@ export class Line {
 
   #round(): void {
     const now = this.#options.clock.monotonic();
-    let next = this.#options.room() + ((now - this.#lastRound) * REFUSED_A_SECOND) / 1_000;
+    const refused = ((now - this.#lastRound) * REFUSED_A_SECOND) / 1_000;
     this.#lastRound = now;
-    for (const [socket, since] of this.#waiting) {
-      const isDue = this.#isOver || now - since >= LONGEST_MS;
-      if (next < 1 && !isDue) break;
-      next -= 1;
-      this.#waiting.delete(socket);
-      if (!socket.destroyed) socket.resume();
-    }
-    if (this.#waiting.size > 0) return;
+    const left = this.#readOn('full', this.#options.room() + refused, now);
+    this.#readOn('own', Math.min(left, refused), now);
+    if (this.size > 0) return;
     clearInterval(this.#timer);
     this.#timer = undefined;
+  }
+
+  /** How many more could have been read on. */
+  #readOn(why: Why, most: number, now: number): number {
+    const waiting = this.#waiting[why];
+    let left = most;
+    for (const [socket, since] of waiting) {
+      const isDue = this.#isOver || now - since >= LONGEST_MS;
+      if (left < 1 && !isDue) break;
+      left -= 1;
+      waiting.delete(socket);
+      if (!socket.destroyed) socket.resume();
+    }
+    return left;
   }
 }

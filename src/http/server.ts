@@ -66,6 +66,8 @@ export interface Listening {
 
 /** How often connections are compared with their time limits. */
 const CHECK_EVERY_MS = 1_000;
+/** How often connections are looked through for idle ones, while there are nearly too many. */
+const SWEEP_EVERY_MS = 100;
 /** Connections that the kernel may hold while the process is busy. */
 const BACKLOG = 4_096;
 
@@ -101,12 +103,15 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   return { url: `http://${host}:${port}`, port, close: (graceMs) => close(server, drain, line, graceMs) };
 }
 
+/** Statuses that ask to come again later. */
+const TOLD_TO_WAIT: ReadonlySet<number> = new Set([429, 503]);
+
 /** While the server drains, every answer tells its client to come back on a new connection. Whoever is told to come later waits in line. */
 function responseClass(drain: { readonly active: boolean }, line: Line | undefined): typeof ServerResponse {
   return class extends GatewayResponse {
     override writeHead(status: number, reason?: unknown, headers?: unknown): this {
       if (drain.active) this.shouldKeepAlive = false;
-      else if (status === 503 && this.socket !== null) line?.enter(this.socket);
+      else if (TOLD_TO_WAIT.has(status) && this.socket !== null) line?.enter(this.socket);
       return super.writeHead(status, reason, headers);
     }
   } as typeof ServerResponse;
@@ -124,13 +129,19 @@ function start(server: Server, { host, port }: ListenOptions): Promise<void> {
 
 function watchConnections(server: Server, max: number, { log, metrics }: ListenOptions): void {
   let open = 0;
+  let isSwept = false;
   server.on('connection', (socket: Socket) => {
     open++;
     socket.once('close', () => {
       open--;
     });
-    // Nearly full: those who keep a connection for later make room for those who want something now.
-    if (open > max * 0.9) server.closeIdleConnections();
+    // Nearly full: those who keep a connection for later make room for those who want something now. Each is looked at for that.
+    if (open <= max * 0.9 || isSwept) return;
+    isSwept = true;
+    setTimeout(() => {
+      isSwept = false;
+    }, SWEEP_EVERY_MS).unref();
+    server.closeIdleConnections();
   });
   server.on('drop', () => {
     metrics.count('http_connections_dropped_total');

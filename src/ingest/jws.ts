@@ -107,6 +107,15 @@ function assemble(
 const headers = new LRUCache<string, ProtectedHeader>({ max: 20_000 });
 const MAX_KEPT_CHARACTERS = 512;
 
+const DOT = '.'.charCodeAt(0);
+
+/** The key id that a compact JWS with this beginning claims, if its header is one that was accepted before. */
+export function knownKeyId(opening: Buffer): string | undefined {
+  const end = opening.indexOf(DOT);
+  if (end < 0 || end > MAX_KEPT_CHARACTERS) return undefined;
+  return headers.get(opening.toString('latin1', 0, end))?.kid;
+}
+
 function parseHeader(encoded: string): ProtectedHeader {
   const known = headers.get(encoded);
   if (known !== undefined) return known;

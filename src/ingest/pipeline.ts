@@ -17,6 +17,7 @@ import { findByKeys, type StandingFiling } from '../storage/filings.ts';
 import { authorizeFiling, authorizeSigner, type Destination } from './authorize.ts';
 import { headOfChain } from './chain.ts';
 import type { CheckedFiling, CommitOutcome } from './commit.ts';
+import type { Deferrals } from './deferrals.ts';
 import { type ParsedJws, parseCompactJws, parseFlattenedJws } from './jws.ts';
 import type { Original, Originals } from './originals.ts';
 import type { Place, Pool } from './pool.ts';
@@ -43,6 +44,7 @@ export interface IngestContext {
   readonly pool: Pool<CheckedFiling, CommitOutcome>;
   readonly originals: Originals;
   readonly limits: RateLimiter;
+  readonly deferrals: Deferrals;
   readonly signatures: Signatures;
   readonly metrics: Metrics;
 }
@@ -144,23 +146,27 @@ export function read(submission: Pick<Submission, 'content' | 'form'>): ParsedJw
 export async function verify(ctx: IngestContext, jws: ParsedJws, place?: Place): Promise<SigningKey> {
   const key = await findKey(ctx, jws);
   const kind = (await ctx.directory.party(key.party))?.kind ?? 'filer';
-  refuseBlocked(ctx, key.party, kind);
-  if (place?.claim(key.party) === false) throw new GatewayError('overloaded');
+  const refusal =
+    blocked(ctx, key.party, kind) ?? (place?.claim(key.party) === false ? new GatewayError('overloaded') : undefined);
+  if (refusal !== undefined) {
+    ctx.deferrals.defer(key.kid, refusal);
+    throw refusal;
+  }
   await verifySignature(ctx.signatures, key, jws);
   takeFromLimit(ctx, key.party, kind);
   return key;
 }
 
-function refuseBlocked({ limits }: Pick<IngestContext, 'limits'>, party: string, kind: PartyKind): void {
+function blocked({ limits }: Pick<IngestContext, 'limits'>, party: string, kind: PartyKind): GatewayError | undefined {
   const retryAfterSeconds = limits.blocked(party, kind);
-  if (retryAfterSeconds !== undefined) {
-    throw new GatewayError('rate-limited', { retryAfterSeconds, limited: { party, kind } });
-  }
+  if (retryAfterSeconds === undefined) return undefined;
+  return new GatewayError('rate-limited', { retryAfterSeconds, limited: { party, kind } });
 }
 
 /** Counts one filing of a party that has proved itself. Asks once more: many may have been verified at the same time. */
 export function takeFromLimit(ctx: Pick<IngestContext, 'limits'>, party: string, kind: PartyKind): void {
-  refuseBlocked(ctx, party, kind);
+  const refusal = blocked(ctx, party, kind);
+  if (refusal !== undefined) throw refusal;
   ctx.limits.take(party, kind);
 }
 

@@ -19,6 +19,9 @@ export interface PoolOptions<Item, Outcome> {
   readonly maxWaitMs: number;
 }
 
+/** Of the places that are free, how many one owner may have. */
+const SHARE_OF_FREE = 0.25;
+
 interface Waiter<Item, Outcome> {
   readonly item: Item;
   readonly bytes: number;
@@ -32,8 +35,8 @@ interface Waiter<Item, Outcome> {
 export interface Place {
   leave(): void;
   /**
-   * Says whose it is, once that is known. False when this owner has as many places as are free: whoever comes in a flood gets half of
-   * the room at most, two such a third each, and the others always find some. A few places everybody may have.
+   * Says whose it is, once that is known. False when this owner has a quarter as many places as are free: whoever comes in a flood gets a
+   * fifth of the room at most, two such a sixth each, and the others wait for no more than that. A few places everybody may have.
    */
   claim(owner: string): boolean;
 }
@@ -86,7 +89,8 @@ export class Pool<Item, Outcome> {
     return {
       claim: (name) => {
         const owned = this.#owned.get(name) ?? 0;
-        const allowed = Math.max(this.#limit - this.#items, (this.#options.smallShare ?? 1) - 1);
+        const free = this.#limit - this.#items;
+        const allowed = Math.max(Math.floor(free * SHARE_OF_FREE), (this.#options.smallShare ?? 1) - 1);
         if (owned > allowed) return false;
         owner = name;
         this.#owned.set(name, owned + 1);

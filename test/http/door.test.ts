@@ -1,15 +1,21 @@
 import { connect } from 'node:net';
 import { Type } from 'typebox';
-import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
+import { Limits } from '../../src/http/limits.ts';
 import { route } from '../../src/http/route.ts';
+import { Deferrals } from '../../src/ingest/deferrals.ts';
+import { parseCompactJws } from '../../src/ingest/jws.ts';
 import { systemClock } from '../../src/std/clock.ts';
 import { GatewayError } from '../../src/std/errors.ts';
-import { parseAnswer, type RawAnswer, type TestServer, testServer } from './support.ts';
+import { HandClock } from '../support/identity.ts';
+import { parseAnswer, type RawAnswer, type TestServer, testDoor, testServer } from './support.ts';
 
 const shape = { tag: 'test', summary: { zh: '', en: '' }, access: 'public', responses: {} } as const;
 const body = { kind: 'raw', media: { 'application/jose': Type.String() }, limitBytes: 1_000_000 } as const;
-const full = (): never => {
-  throw new GatewayError('overloaded');
+const handle = async (call: { text(): Promise<string> }): Promise<Response> => {
+  const error = isFull ? new GatewayError('overloaded') : refusal;
+  if (error !== undefined) throw error;
+  return new Response(String((await call.text()).length));
 };
 
 const routes = [
@@ -19,11 +25,16 @@ const routes = [
     path: '/filings',
     operationId: 'submit',
     body,
-    handle: async (call) => (isFull ? full() : new Response(String((await call.text()).length))),
+    handle,
   }),
   route({ ...shape, method: 'GET', path: '/filings', operationId: 'list', handle: () => new Response('list') }),
 ];
 
+const clock = new HandClock();
+const deferrals = new Deferrals(clock);
+const limits = new Limits(systemClock);
+/** What the handler says to every filing. */
+let refusal: GatewayError | undefined;
 let isFull = true;
 let asked = 0;
 let server: TestServer;
@@ -32,11 +43,13 @@ beforeAll(async () => {
     asked++;
     return isFull ? 0 : 1;
   };
-  server = await testServer(routes, { door: { path: '/filings', operationId: 'submit', room, clock: systemClock } });
+  server = await testServer(routes, { door: testDoor(room, { deferrals, limits }), limits });
 });
 afterAll(() => server.close(0));
 beforeEach(() => {
   isFull = true;
+  refusal = undefined;
+  clock.pass(60_000);
   asked = 0;
 });
 
@@ -70,16 +83,17 @@ async function exchange(...requests: readonly string[]): Promise<RawAnswer[]> {
 const post = (content: string, ...headers: string[]): string =>
   `POST /filings HTTP/1.1\r\nHost: x\r\nContent-Type: application/jose\r\nContent-Length: ${content.length}\r\n${headers.map((header) => `${header}\r\n`).join('')}\r\n${content}`;
 
+const VARIABLE = ['x-request-id', 'retry-after', 'date', 'content-length', 'connection', 'keep-alive'];
+const fixed = ({ status, headers, body: text }: RawAnswer): unknown => ({
+  status,
+  headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !VARIABLE.includes(name))),
+  body: { ...(JSON.parse(text) as object), instance: '' },
+});
+
 test('while the gateway is full, filings get the answer that they would get in the end', async () => {
   const [atTheDoor] = (await exchange(post('x'))) as [RawAnswer];
   // What is not turned away at the door is refused by the handler.
   const [inside] = (await exchange(post('x'.repeat(100_000)))) as [RawAnswer];
-  const variable = ['x-request-id', 'retry-after', 'date', 'content-length', 'connection', 'keep-alive'];
-  const fixed = ({ status, headers, body: text }: RawAnswer): unknown => ({
-    status,
-    headers: Object.fromEntries(Object.entries(headers).filter(([name]) => !variable.includes(name))),
-    body: { ...(JSON.parse(text) as object), instance: '' },
-  });
   expect(fixed(atTheDoor)).toEqual(fixed(inside));
   expect(atTheDoor.status).toBe(503);
   expect(JSON.parse(atTheDoor.body)).toMatchObject({ instance: atTheDoor.headers['x-request-id'], code: 'overloaded' });
@@ -120,4 +134,80 @@ test('what is no filing is served', async () => {
   const answers = await exchange(get, get.replace('/filings', '/others'), get);
   expect(answers.map(({ status }) => status)).toEqual([200, 404, 200]);
   expect(asked).toBe(0);
+});
+
+describe('while filings of one key are deferred', () => {
+  const filing = (kid: string, payload = 'a payload'): string => {
+    const header = { alg: 'ES256', kid, typ: 'filing+jws', aud: 'https://gateway.test' };
+    return [JSON.stringify(header), payload, 'signature']
+      .map((part) => Buffer.from(part).toString('base64url'))
+      .join('.');
+  };
+  const flood = filing('of the flood');
+  const limited = { party: '91350100000000000X', kind: 'filer' } as const;
+  const overLimit = new GatewayError('rate-limited', { retryAfterSeconds: 3, limited });
+  const overShare = new GatewayError('overloaded');
+
+  beforeEach(() => {
+    isFull = false;
+    // Headers that were accepted before are known by their text.
+    for (const kid of ['of the flood', 'of another']) parseCompactJws(filing(kid));
+  });
+  afterEach(() => vi.useRealTimers());
+
+  test.each([overLimit, overShare])('they get the answer that they would get in the end ($code)', async (error) => {
+    refusal = error;
+    const [inside] = (await exchange(post(flood))) as [RawAnswer];
+    refusal = undefined;
+    deferrals.defer('of the flood', error);
+    const [atTheDoor] = (await exchange(post(flood))) as [RawAnswer];
+    expect(fixed(atTheDoor)).toEqual(fixed(inside));
+    if (error === overLimit)
+      expect(atTheDoor.headers).toMatchObject({ 'retry-after': '3', ratelimit: expect.any(String) });
+    expect(server.metrics.counts.at(-1)?.labels).toMatchObject({ operation: 'submit', problem: error.code });
+  });
+
+  test('other filings are served, whole, and theirs when the moment is over', async () => {
+    deferrals.defer('of the flood', overLimit);
+    const others = [
+      filing('of another'),
+      filing('of another', 'x'.repeat(30_000)),
+      filing('never seen'),
+      '{"payload":"x"}',
+      '',
+    ];
+    const answers = await exchange(...others.map((text) => post(text)), post(flood));
+    expect(answers.map(({ status }) => status)).toEqual([...others.map(() => 200), 429]);
+    expect(answers.slice(0, -1).map(({ body: text }) => Number(text))).toEqual(others.map(({ length }) => length));
+    clock.pass(100);
+    expect((await exchange(post(flood))).map(({ status }) => status)).toEqual([200]);
+  });
+
+  test('a filing whose body comes after its head goes the usual way', async () => {
+    deferrals.defer('of the flood', overLimit);
+    const socket = connect(server.port, '127.0.0.1');
+    const answered = new Promise<string>((resolve) => socket.once('data', (data) => resolve(data.toString())));
+    const request = post(flood);
+    socket.write(request.slice(0, -flood.length));
+    await expect.poll(() => asked).toBeGreaterThan(0);
+    socket.write(flood);
+    expect(await answered).toMatch(/^HTTP\/1.1 200 /);
+    socket.destroy();
+  });
+
+  test('a refused connection is used again, however long it lasts', async () => {
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    deferrals.defer('of the flood', overLimit);
+    const socket = connect(server.port, '127.0.0.1');
+    const answer = (): Promise<string> =>
+      new Promise((resolve) => socket.once('data', (data) => resolve(data.toString())));
+    for (const text of [flood, flood]) {
+      socket.write(post(text));
+      expect(await answer()).toMatch(/^HTTP\/1.1 429 /);
+    }
+    vi.advanceTimersByTime(60_000);
+    socket.write(post(filing('of another')));
+    expect(await answer()).toMatch(/^HTTP\/1.1 200 /);
+    socket.destroy();
+  });
 });

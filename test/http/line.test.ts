@@ -3,8 +3,8 @@ import { connect, type Socket } from 'node:net';
 import { Type } from 'typebox';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { route } from '../../src/http/route.ts';
-import { systemClock } from '../../src/std/clock.ts';
-import { type TestServer, testServer } from './support.ts';
+import { type ErrorCode, GatewayError } from '../../src/std/errors.ts';
+import { type TestServer, testDoor, testServer } from './support.ts';
 
 const CONNECTIONS = 200;
 const REQUEST = 'POST /filings HTTP/1.1\r\nHost: x\r\nContent-Type: application/jose\r\nContent-Length: 1\r\n\r\nx';
@@ -18,7 +18,10 @@ const submit = route({
   path: '/filings',
   operationId: 'submit',
   body: { kind: 'raw', media: { 'application/jose': Type.String() }, limitBytes: 1_000 },
-  handle: async (call) => new Response(await call.text()),
+  handle: async (call) => {
+    if (refusal !== undefined) throw new GatewayError(refusal);
+    return new Response(await call.text());
+  },
 });
 
 /** Sends the next request as soon as the one before was answered, whatever it was told. */
@@ -64,14 +67,15 @@ class Impatient {
 }
 
 let room = 0;
+/** By the handler, whatever room there is. */
+let refusal: ErrorCode | undefined;
 let server: TestServer;
 let clients: Impatient[] = [];
 
 beforeEach(async () => {
   room = 0;
-  server = await testServer([submit], {
-    door: { path: '/filings', operationId: 'submit', room: () => room, clock: systemClock },
-  });
+  refusal = undefined;
+  server = await testServer([submit], { door: testDoor(() => room) });
   clients = Array.from({ length: CONNECTIONS }, () => new Impatient(server.port));
 });
 afterEach(async () => {
@@ -82,14 +86,28 @@ afterEach(async () => {
 const counted = (status: number): number => clients.reduce((sum, client) => sum + (client.answers.get(status) ?? 0), 0);
 const inLine = (): number => server.metrics.gauges.get('http_connections_in_line')?.() ?? 0;
 
-test('who comes again at once is refused at a bounded pace, and nobody is forgotten', async () => {
-  await expect.poll(() => counted(503)).toBeGreaterThanOrEqual(CONNECTIONS);
-  const [since, before] = [performance.now(), counted(503)];
-  await expect.poll(() => clients.every(({ answers }) => (answers.get(503) ?? 0) >= 4)).toBe(true);
-  const seconds = (performance.now() - since) / 1_000;
-  expect(counted(503) - before).toBeLessThan(CONNECTIONS + seconds * 1_500);
-  expect(inLine()).toBeLessThanOrEqual(CONNECTIONS);
-});
+test.each([
+  { why: 'there is no room', atHand: 0, by: undefined, status: 503 },
+  { why: 'its party has its share of the room', atHand: 10_000, by: 'overloaded', status: 503 },
+  { why: 'its party is over its limit', atHand: 10_000, by: 'rate-limited', status: 429 },
+] as const)(
+  'who comes again at once is refused at a bounded pace when $why, and nobody is forgotten',
+  async (example) => {
+    const { atHand, by, status } = example;
+    // Refused at the door until all have come, then as the example says.
+    await expect.poll(() => counted(503)).toBeGreaterThanOrEqual(CONNECTIONS);
+    refusal = by;
+    room = atHand;
+    await expect.poll(() => clients.every(({ answers }) => (answers.get(status) ?? 0) >= 2)).toBe(true);
+    const [since, before] = [performance.now(), counted(status)];
+    const goal = before + 3 * CONNECTIONS;
+    await expect.poll(() => counted(status)).toBeGreaterThanOrEqual(goal);
+    const seconds = (performance.now() - since) / 1_000;
+    expect(counted(status) - before).toBeLessThan(CONNECTIONS + seconds * 1_500);
+    expect(inLine()).toBeLessThanOrEqual(CONNECTIONS);
+    expect(clients.every(({ answers }) => (answers.get(status) ?? 0) >= 3)).toBe(true);
+  },
+);
 
 test('when there is room again everybody is served', async () => {
   await expect.poll(() => counted(503)).toBeGreaterThanOrEqual(CONNECTIONS);

@@ -4,9 +4,10 @@ import { createApp } from '../../src/http/app.ts';
 import type { Authenticate } from '../../src/http/auth.ts';
 import type { Door } from '../../src/http/door.ts';
 import { type Classify, Failures } from '../../src/http/failures.ts';
-import type { Limits } from '../../src/http/limits.ts';
+import { Limits } from '../../src/http/limits.ts';
 import type { Route } from '../../src/http/route.ts';
 import { type Listening, listen, type ServerLimits } from '../../src/http/server.ts';
+import { Deferrals } from '../../src/ingest/deferrals.ts';
 import { type Clock, systemClock } from '../../src/std/clock.ts';
 import type { Logger, Metrics } from '../../src/std/telemetry.ts';
 import type { TrailEvent } from '../../src/trail/chain.ts';
@@ -34,6 +35,12 @@ export class RecordingMetrics implements Metrics {
   count = (name: string, labels?: Readonly<Record<string, string>>) => void this.counts.push({ name, labels });
   observe = () => {};
   gauge = (name: string, read: () => number) => void this.gauges.set(name, read);
+}
+
+/** Guards `POST /filings`. */
+export function testDoor(room: () => number, parts: Partial<Door> = {}): Door {
+  const [deferrals, limits] = [new Deferrals(systemClock), new Limits(systemClock)];
+  return { path: '/filings', operationId: 'submit', room, deferrals, limits, clock: systemClock, ...parts };
 }
 
 export interface TestAppOptions {

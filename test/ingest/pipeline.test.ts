@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { admit, type IngestContext, submit } from '../../src/ingest/pipeline.ts';
+import type { Place } from '../../src/ingest/pool.ts';
 import type { FilingView } from '../../src/ingest/view.ts';
+import type { GatewayError } from '../../src/std/errors.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { example, lodging, newParty, type Payload, type SigningParty } from '../support/filer.ts';
 import { AGENT, FILER } from '../support/identity.ts';
-import { file, registration, type TestIngest, testIngest } from '../support/ingest.ts';
+import { file, GATEWAY, registration, type TestIngest, testIngest } from '../support/ingest.ts';
 
 const OFFICES = { 'psb-a': 'psb', 'psb-b': 'psb', 'tax-a': 'tax' } as const;
 const DAY_MS = 86_400_000;
@@ -213,3 +216,43 @@ async function withWarning(payload: Payload): Promise<string> {
   }
   throw new Error('no example has a warning');
 }
+
+describe('whoever is refused because of whose filings they are', () => {
+  const filing = (): string => filer.filing(GATEWAY, lodging());
+  const send = async (ctx: IngestContext, content: string): Promise<string> => {
+    const submission = { content, form: 'compact', receivedAt: ingest.clock.now() } as const;
+    return await submit(ctx, submission).then(
+      ({ kind }) => kind,
+      (error: GatewayError) => error.code,
+    );
+  };
+  const deferred = (content: string): string | undefined => ingest.ctx.deferrals.of(Buffer.from(content))?.code;
+
+  it('is known for a moment, over its limit', async () => {
+    freshFiler();
+    const content = filing();
+    expect(await send(ingest.ctx, content)).toBe('stored');
+    expect(deferred(content)).toBeUndefined();
+    const limits = { blocked: () => 2, take: () => {} };
+    expect(await send({ ...ingest.ctx, limits }, content)).toBe('rate-limited');
+    expect(deferred(content)).toBe('rate-limited');
+    // Its next filings too, and nobody else's.
+    expect(deferred(filing())).toBe('rate-limited');
+    expect(deferred(agent.filing(GATEWAY, lodging()))).toBeUndefined();
+  });
+
+  it('is known for a moment, with its share of the room', async () => {
+    freshFiler();
+    const places: Place[] = [];
+    for (;;) {
+      const place = admit(ingest.ctx, 1);
+      places.push(place);
+      if (!place.claim(FILER)) break;
+    }
+    const content = filing();
+    expect(await send(ingest.ctx, content)).toBe('overloaded');
+    expect(deferred(content)).toBe('overloaded');
+    for (const place of places) place.leave();
+    expect(await send(ingest.ctx, content)).toBe('stored');
+  });
+});

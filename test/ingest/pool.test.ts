@@ -98,7 +98,7 @@ describe('the pool', () => {
     expect(p.size).toBe(0);
   });
 
-  it('lets one owner have as many places as are free, two a third each, and everybody one', () => {
+  it('lets one owner have a quarter as many places as are free, and everybody one', () => {
     const { pool: p } = pool({ maxItems: 30 });
     const claims = (owner: string, count: number) =>
       Array.from({ length: count }, () => {
@@ -108,13 +108,13 @@ describe('the pool', () => {
         return claimed ? place : undefined;
       }).filter((place) => place !== undefined);
     const first = claims('a', 30);
-    expect(first).toHaveLength(15);
-    expect(claims('b', 30)).toHaveLength(8);
-    expect(p.size).toBe(23);
-    for (let i = 0; i < 7; i++) expect(claims(`other ${i}`, 1)).toHaveLength(1);
+    expect(first).toHaveLength(6);
+    expect(claims('b', 30)).toHaveLength(5);
+    expect(p.size).toBe(11);
+    for (let i = 0; i < 19; i++) expect(claims(`other ${i}`, 1)).toHaveLength(1);
     expect(p.isFull(0)).toBe(true);
     for (const place of first) place.leave();
-    expect(claims('a', 30)).toHaveLength(8);
+    expect(claims('a', 30)).toHaveLength(2);
   });
 
   it('takes nobody for a flood who has a few places, though the room is nearly full', () => {

@@ -12,6 +12,7 @@ import type {
   SigningKey,
 } from '../../src/identity/records.ts';
 import { type CheckedFiling, type CommitContext, commitTick } from '../../src/ingest/commit.ts';
+import { Deferrals } from '../../src/ingest/deferrals.ts';
 import { originals } from '../../src/ingest/originals.ts';
 import { type Accepted, type IngestContext, submit } from '../../src/ingest/pipeline.ts';
 import { Pool, type PoolOptions } from '../../src/ingest/pool.ts';
@@ -136,6 +137,7 @@ export async function testIngest(
     }),
     originals: originals({ db: database.db, lanes: database.lanes, env: 'sandbox', clock }),
     limits: { blocked: () => undefined, take: () => {} },
+    deferrals: new Deferrals(clock),
     signatures: signaturesHere,
     metrics: { count: () => {}, observe: () => {}, gauge: () => {} },
   };
