@@ -376,7 +376,8 @@ function makeParts(input: PartsInput) {
   const authenticate = authenticator(tokens);
   const { trail, recorder } = makeTrail({ sql: db.sql, clock }, telemetry);
   const app = createApp({ routes, authenticate, limits, recorder, clock, log, metrics, random: randomBytes, failures });
-  const door = { path: '/v1/filings', operationId: 'submitFiling', room: () => pool.room, deferrals, limits, clock };
+  const room = { room: () => pool.room, share: () => pool.share };
+  const door = { path: '/v1/filings', operationId: 'submitFiling', ...room, deferrals, limits, clock };
   return { app, door, pool, signatures, trail, comparison, logContext };
 }
 

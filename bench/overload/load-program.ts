@@ -40,9 +40,9 @@ export interface LoadAnswer extends RunFigures {
 
 /** How often what has become due is sent. */
 const TURN_MS = 1;
-/** Open before the open loop begins, beside half a second's worth of requests; more are opened when all are busy. */
+/** Open before the open loop begins, beside as many as come within the next; more are opened when all are busy. */
 const FIRST_CONNECTIONS = 500;
-/** As long as clients are told to stay away, on average. */
+/** As long as clients are told to stay away, on average, or stand in line who come before. */
 const AWAY_SECONDS = 2.5;
 const PREPARED_AT_ONCE = 64;
 const ATTEMPTS = 20;
@@ -113,8 +113,7 @@ class Run implements ConnectionOwner {
   }
 
   async #atRate({ rate, seconds, connectionsMax }: LoadQuestion & { loop: 'open' }): Promise<void> {
-    const wanted = FIRST_CONNECTIONS + rate * (this.#honoursRetryAfter ? AWAY_SECONDS : 0.5);
-    await this.#prepare(Math.min(connectionsMax, Math.ceil(wanted)));
+    await this.#prepare(Math.min(connectionsMax, Math.ceil(FIRST_CONNECTIONS + rate * AWAY_SECONDS)));
     const startMs = performance.now();
     const intervalMs = 1_000 / rate;
     const total = rate * seconds;

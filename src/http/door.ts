@@ -1,5 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Deferrals } from '../ingest/deferrals.ts';
+import { knownKeyId } from '../ingest/jws.ts';
 import type { Clock } from '../std/clock.ts';
 import { GatewayError } from '../std/errors.ts';
 import type { Metrics } from '../std/telemetry.ts';
@@ -10,6 +11,7 @@ import { type Limits, rateLimitHeaders } from './limits.ts';
 import { preferredLanguage } from './negotiate.ts';
 import { PROBLEMS, problemBody, problemHeaders } from './problem.ts';
 import type { RequestIds } from './request-ids.ts';
+import { Turns } from './turns.ts';
 
 /** The operation whose requests are turned away before anything is done for them. */
 export interface Door {
@@ -17,12 +19,16 @@ export interface Door {
   readonly operationId: string;
   /** How many filings could be taken now; none: what comes would be refused anyway. */
   readonly room: () => number;
+  /** How many places one party may have now. */
+  readonly share: () => number;
   /** Those of whom none are taken at present. */
   readonly deferrals: Pick<Deferrals, 'any' | 'of'>;
   readonly limits: Limits;
   readonly clock: Clock;
 }
 
+/** Some 10 ms of work. */
+const BEGUN_A_TURN = 64;
 /** What is larger, or is not told, goes the usual way: its body has to be watched. */
 const BODY_BYTES_MAX = 64 * 1024;
 
@@ -52,15 +58,23 @@ export function guarded(door: Door, deps: Deps, listener: RequestListener): Requ
     const labels = { operation: door.operationId, status: String(PROBLEMS[code].status), problem: code };
     deps.metrics.count('http_requests_total', labels);
   };
+  const turns = new Turns(BEGUN_A_TURN);
+  const begin = (incoming: IncomingMessage, outgoing: ServerResponse, owner: unknown): void => {
+    turns.begin(owner, () => {
+      if (!incoming.destroyed) listener(incoming, outgoing);
+    });
+  };
   return (incoming, outgoing) => {
     const isOurs = incoming.url === door.path && incoming.method === 'POST';
     if (!isOurs || !isSmall(incoming)) return listener(incoming, outgoing);
-    if (door.room() === 0) return refuse(incoming, outgoing, OVERLOADED);
-    if (!door.deferrals.any) return listener(incoming, outgoing);
-    peek(incoming, (opening) => {
-      const error = opening === undefined ? undefined : door.deferrals.of(opening);
-      if (error === undefined) listener(incoming, outgoing);
-      else refuse(incoming, outgoing, error);
+    if (door.room() <= turns.waiting) return refuse(incoming, outgoing, OVERLOADED);
+    if (turns.isFree && !door.deferrals.any) return begin(incoming, outgoing, undefined);
+    peek(incoming, (kid) => {
+      const error = kid === undefined ? undefined : door.deferrals.of(kid);
+      if (error !== undefined) refuse(incoming, outgoing, error);
+      else if (turns.waitingOf(kid) > door.share()) refuse(incoming, outgoing, OVERLOADED);
+      // Of those who are not known yet each is somebody else.
+      else begin(incoming, outgoing, kid ?? incoming);
     });
   };
 }
@@ -72,14 +86,14 @@ function isSmall({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * The first bytes of a body, which stay there to be read; undefined when they did not come with the head. Whoever sends his body later
- * goes the usual way, where somebody watches how long that takes.
+ * The id of the key that a filing claims to be signed with, if that is known and told at once; its body stays there to be read. Whoever
+ * sends his body later goes the usual way, where somebody watches how long that takes.
  */
-function peek(incoming: IncomingMessage, look: (opening: Buffer | undefined) => void): void {
+function peek(incoming: IncomingMessage, look: (kid: string | undefined) => void): void {
   process.nextTick(() => {
     const opening = incoming.read() as Buffer | null;
     if (opening !== null) incoming.unshift(opening);
-    look(opening ?? undefined);
+    look(opening === null ? undefined : knownKeyId(opening));
   });
 }
 

@@ -1,6 +1,5 @@
 import type { Clock } from '../std/clock.ts';
 import type { GatewayError } from '../std/errors.ts';
-import { knownKeyId } from './jws.ts';
 
 /** How long one refusal speaks for those after it: a tick or two, in which a share of the room hardly becomes free. */
 const DEFERRED_MS = 100;
@@ -44,10 +43,9 @@ export class Deferrals {
     return this.#clock.monotonic() < this.#lastMs;
   }
 
-  /** Why a filing in compact form that begins so is refused now. */
-  of(opening: Buffer): GatewayError | undefined {
-    const kid = knownKeyId(opening);
-    const deferral = kid === undefined ? undefined : this.#byKid.get(kid);
+  /** Why filings of this key are refused now. */
+  of(kid: string): GatewayError | undefined {
+    const deferral = this.#byKid.get(kid);
     return deferral !== undefined && this.#clock.monotonic() < deferral.untilMs ? deferral.error : undefined;
   }
 }

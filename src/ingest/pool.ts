@@ -75,6 +75,12 @@ export class Pool<Item, Outcome> {
     return Math.max(0, this.#limit - this.#items);
   }
 
+  /** How many others an owner may have beside the place that it claims. */
+  get share(): number {
+    const { smallShare = 1 } = this.#options;
+    return Math.max(Math.floor((this.#limit - this.#items) * SHARE_OF_FREE), smallShare - 1);
+  }
+
   get #limit(): number {
     return this.#bearable?.limit ?? this.#options.maxItems;
   }
@@ -89,9 +95,7 @@ export class Pool<Item, Outcome> {
     return {
       claim: (name) => {
         const owned = this.#owned.get(name) ?? 0;
-        const free = this.#limit - this.#items;
-        const allowed = Math.max(Math.floor(free * SHARE_OF_FREE), (this.#options.smallShare ?? 1) - 1);
-        if (owned > allowed) return false;
+        if (owned > this.share) return false;
         owner = name;
         this.#owned.set(name, owned + 1);
         return true;

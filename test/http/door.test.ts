@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { Type } from 'typebox';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
@@ -41,9 +42,9 @@ let server: TestServer;
 beforeAll(async () => {
   const room = (): number => {
     asked++;
-    return isFull ? 0 : 1;
+    return isFull ? 0 : 200;
   };
-  server = await testServer(routes, { door: testDoor(room, { deferrals, limits }), limits });
+  server = await testServer(routes, { door: testDoor(room, { share: () => 50, deferrals, limits }), limits });
 });
 afterAll(() => server.close(0));
 beforeEach(() => {
@@ -209,5 +210,25 @@ describe('while filings of one key are deferred', () => {
     socket.write(post(filing('of another')));
     expect(await answer()).toMatch(/^HTTP\/1.1 200 /);
     socket.destroy();
+  });
+
+  test('who comes with more than its share at once is refused, and the others are served first', async () => {
+    const open = Array.from({ length: 400 }, () => connect(server.port, '127.0.0.1'));
+    // Used once, or the server would take them one in each turn.
+    for (const socket of open) socket.write('GET /filings HTTP/1.1\r\nHost: x\r\n\r\n');
+    await Promise.all(open.map((socket) => once(socket, 'data')));
+    const order: string[] = [];
+    const all = open.map(async (socket, i) => {
+      const kid = i < 390 ? 'of the flood' : 'of another';
+      const answered = once(socket, 'data');
+      socket.write(post(filing(kid)));
+      const [head] = (await answered) as [Buffer];
+      order.push(`${kid} ${head.toString('latin1', 9, 12)}`);
+    });
+    await Promise.all(all);
+    expect(order.filter((entry) => entry === 'of another 200')).toHaveLength(10);
+    expect(order.filter((entry) => entry === 'of the flood 503').length).toBeGreaterThan(0);
+    expect(order.lastIndexOf('of another 200')).toBeLessThan(order.lastIndexOf('of the flood 200'));
+    for (const socket of open) socket.destroy();
   });
 });

@@ -111,7 +111,7 @@ test.each([
 
 test('when there is room again everybody is served', async () => {
   await expect.poll(() => counted(503)).toBeGreaterThanOrEqual(CONNECTIONS);
-  room = 50;
+  room = CONNECTIONS;
   await expect.poll(() => clients.every(({ answers }) => (answers.get(200) ?? 0) > 0)).toBe(true);
   await expect.poll(inLine).toBe(0);
 });

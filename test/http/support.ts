@@ -40,7 +40,8 @@ export class RecordingMetrics implements Metrics {
 /** Guards `POST /filings`. */
 export function testDoor(room: () => number, parts: Partial<Door> = {}): Door {
   const [deferrals, limits] = [new Deferrals(systemClock), new Limits(systemClock)];
-  return { path: '/filings', operationId: 'submit', room, deferrals, limits, clock: systemClock, ...parts };
+  const share = (): number => room();
+  return { path: '/filings', operationId: 'submit', room, share, deferrals, limits, clock: systemClock, ...parts };
 }
 
 export interface TestAppOptions {

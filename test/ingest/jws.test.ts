@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm';
 import { compactVerify, flattenedVerify } from 'jose';
 import { describe, expect, it } from 'vitest';
 import type { SignatureAlgorithm, SigningKey } from '../../src/identity/records.ts';
-import { type ParsedJws, parseCompactJws, parseFlattenedJws } from '../../src/ingest/jws.ts';
+import { knownKeyId, type ParsedJws, parseCompactJws, parseFlattenedJws } from '../../src/ingest/jws.ts';
 import { findKey, verifySignature } from '../../src/ingest/verify.ts';
 import { GatewayError } from '../../src/std/errors.ts';
 import { signaturesHere } from '../support/ingest.ts';
@@ -208,3 +208,16 @@ function heapUsed(): number {
   (runInNewContext('gc') as () => void)();
   return process.memoryUsage().heapUsed;
 }
+
+describe('the key id that a filing begins with', () => {
+  it('is known once its header was accepted, in compact form', () => {
+    const text = Buffer.from(compact(header({ kid: 'seen' })));
+    expect(knownKeyId(text)).toBeUndefined();
+    parseCompactJws(text.toString());
+    const end = text.indexOf('.');
+    expect(knownKeyId(text)).toBe('seen');
+    expect(knownKeyId(text.subarray(0, end + 1))).toBe('seen');
+    for (const begun of [text.subarray(0, end), Buffer.of(), Buffer.from('.'), Buffer.from('{"payload":"x"}')])
+      expect(knownKeyId(begun)).toBeUndefined();
+  });
+});

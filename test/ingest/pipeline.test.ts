@@ -226,19 +226,17 @@ describe('whoever is refused because of whose filings they are', () => {
       (error: GatewayError) => error.code,
     );
   };
-  const deferred = (content: string): string | undefined => ingest.ctx.deferrals.of(Buffer.from(content))?.code;
+  const deferred = ({ kid }: SigningParty): string | undefined => ingest.ctx.deferrals.of(kid)?.code;
 
   it('is known for a moment, over its limit', async () => {
     freshFiler();
     const content = filing();
     expect(await send(ingest.ctx, content)).toBe('stored');
-    expect(deferred(content)).toBeUndefined();
+    expect(deferred(filer)).toBeUndefined();
     const limits = { blocked: () => 2, take: () => {} };
     expect(await send({ ...ingest.ctx, limits }, content)).toBe('rate-limited');
-    expect(deferred(content)).toBe('rate-limited');
-    // Its next filings too, and nobody else's.
-    expect(deferred(filing())).toBe('rate-limited');
-    expect(deferred(agent.filing(GATEWAY, lodging()))).toBeUndefined();
+    expect(deferred(filer)).toBe('rate-limited');
+    expect(deferred(agent)).toBeUndefined();
   });
 
   it('is known for a moment, with its share of the room', async () => {
@@ -251,7 +249,7 @@ describe('whoever is refused because of whose filings they are', () => {
     }
     const content = filing();
     expect(await send(ingest.ctx, content)).toBe('overloaded');
-    expect(deferred(content)).toBe('overloaded');
+    expect(deferred(filer)).toBe('overloaded');
     for (const place of places) place.leave();
     expect(await send(ingest.ctx, content)).toBe('stored');
   });
