@@ -43,7 +43,7 @@ const TURN_MS = 1;
 /** Open before the open loop begins, beside as many as come within the next; more are opened when all are busy. */
 const FIRST_CONNECTIONS = 500;
 /** As long as clients are told to stay away, on average, or stand in line who come before. */
-const AWAY_SECONDS = 2.5;
+const AWAY_SECONDS = 3.5;
 const PREPARED_AT_ONCE = 64;
 const ATTEMPTS = 20;
 const ATTEMPT_EVERY_MS = 500;

@@ -10,6 +10,7 @@ export interface LineOptions {
 const EVERY_MS = 10;
 /** Read on though there is no room, each second: their refusals cost what a fifth as many filings would. */
 const REFUSED_A_SECOND = 1_000;
+/** As long as a full gateway asks everybody to stay away at the least: whoever does finds his connection open. */
 const LONGEST_MS = 2_000;
 
 /** There was no room, or there was some, but not for this one. */

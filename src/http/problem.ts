@@ -59,7 +59,7 @@ const ROWS: Readonly<Record<ErrorCode, Row>> = {
   'rate-limited': passing(429, 1, 1),
   'header-too-large': refused(431),
   internal: { status: 500, retryable: true },
-  overloaded: passing(503, 1, 3),
+  overloaded: passing(503, 2, 3),
   unavailable: passing(503, 2, 4),
   'outcome-unknown': passing(503, 1, 2),
 };

@@ -50,8 +50,12 @@ export class Bearable {
     this.#fewest = inside;
   }
 
-  /** After a pause too low for a while: no harm, since the least is enough to be busy with. */
+  /**
+   * Down by half at most: a stall of one window, such as when a flood begins, says little of the next, and whoever is inside meanwhile would
+   * have all others refused until there are fewer.
+   */
   #learn(bearable: number): void {
-    this.#limit = Math.min(this.#options.most, Math.max(this.#least, Math.round(bearable)));
+    const least = Math.max(this.#least, Math.floor(this.#limit / 2));
+    this.#limit = Math.min(this.#options.most, Math.max(least, Math.round(bearable)));
   }
 }

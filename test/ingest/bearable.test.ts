@@ -27,6 +27,16 @@ test('what leaves while there is much to do tells how many can be borne', () => 
   expect(bearable.limit).toBe((2_000 * WAIT_MS) / 1_000);
 });
 
+test('one bad window halves it at most, and the next good one mends that', () => {
+  const { bearable, clock } = begin();
+  pass(bearable, clock, 1, 100, 5_000);
+  expect(bearable.limit).toBe(MOST / 2);
+  pass(bearable, clock, 1, 100, 5_000);
+  expect(bearable.limit).toBe(MOST / 4);
+  pass(bearable, clock, 1, 4_000, 5_000);
+  expect(bearable.limit).toBe((4_000 * WAIT_MS) / 1_000);
+});
+
 test('in quieter times what was learned stands', () => {
   const { bearable, clock } = begin();
   pass(bearable, clock, 3, 1_000, 5_000);
@@ -39,7 +49,7 @@ test('in quieter times what was learned stands', () => {
 
 test('between what fills the ticks and what the pool can hold', () => {
   const { bearable, clock } = begin();
-  pass(bearable, clock, 3, 2, 5_000);
+  pass(bearable, clock, 6, 2, 5_000);
   expect(bearable.limit).toBe(512);
   pass(bearable, clock, 3, 8_000, 5_000);
   expect(bearable.limit).toBe(MOST);
