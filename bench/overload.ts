@@ -52,8 +52,8 @@ const CROWD_PATIENCE_SECONDS = 30;
 /** Of the requests of a load; each connection that was told to come later is used by nobody until then. */
 const HONOURING_SHARE = 0.2;
 
-/** Limits of parties as they are when nobody sets them: the flood has to meet one. */
-const USUAL_RATES = { RATE_FILER: '1000', RATE_AGENT: '5000', RATE_OFFICE: '1000' };
+/** Limits of parties as they are when nobody sets them: the flood has to meet one. And as many connections as all loads may open. */
+const ENVIRONMENT = { RATE_FILER: '1000', RATE_AGENT: '5000', RATE_OFFICE: '1000', MAX_CONNECTIONS: '16000' };
 
 /**
  * Measures the capacity in a closed loop, then offers multiples of it in an open one; then lets one party flood, and then a
@@ -129,8 +129,9 @@ class OverloadBench {
       for (const clients of ['ignoring', 'honouring'] as const) {
         const share = clients === 'honouring' ? HONOURING_SHARE : 1 - HONOURING_SHARE;
         const rate = Math.max(1, Math.round(multiple * capacity * share));
-        // A limit for each: who keeps to Retry-After keeps connections that nobody uses meanwhile.
-        const loop = { loop: 'open', rate, seconds, connectionsMax: Math.ceil(connectionsMax / 2) } as const;
+        // A limit for each, and a higher one for those who keep connections that nobody uses until Retry-After is over.
+        const limit = Math.ceil(connectionsMax * (clients === 'honouring' ? 1 : 0.5));
+        const loop = { loop: 'open', rate, seconds, connectionsMax: limit } as const;
         const child = await stage.sender(rate * seconds);
         const question = { ...loop, honoursRetryAfter: clients === 'honouring' };
         senders.push({ child, name, clients, question, isOfCorpus: true });
@@ -191,7 +192,7 @@ class OverloadBench {
       return await work(this.#shared);
     }
     this.#onProgress('starting a gateway');
-    const gateway = await startGateway({ workers: this.#options.workers, env: USUAL_RATES });
+    const gateway = await startGateway({ workers: this.#options.workers, env: ENVIRONMENT });
     try {
       const stage = await this.#open(gateway, BENCH_ISSUER);
       try {
