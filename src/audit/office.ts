@@ -6,7 +6,6 @@ import { finding } from './findings.ts';
 import { type LogState, LogTreeAudit, type LogTreeContext } from './log-tree.ts';
 import { type RangeResult, type RangeTask, reportOrder } from './range.ts';
 
-/** Filings in one range. A multiple of 256. */
 const RANGE = 65_536;
 /** Beyond so many rows that are not there a size is taken to be damaged, and not the log. */
 const MISSING_MAX = 65_536;
@@ -26,6 +25,8 @@ export interface OfficeState {
 export interface OfficeContext extends LogTreeContext {
   readonly lanes: number;
   readonly onState: (office: string, state: OfficeState) => void;
+  /** Filings in one range: a multiple of 256; 65,536 unless it says otherwise. */
+  readonly rangeFilings?: number;
 }
 
 /** One office: hands out the ranges of its log, and puts together what they come to, in their order. */
@@ -36,13 +37,16 @@ export class OfficeAudit {
   readonly #first: number;
   #end = 0;
   #lastTime: number | undefined;
-  #turn: Promise<void> = Promise.resolve();
+  /** Filings whose ranges were taken; ranges that came before their turn wait for it, by their first filing. */
+  #taken: number;
+  readonly #waiting = new Map<number, () => void>();
 
   constructor(ctx: OfficeContext, facts: LogFacts, state?: OfficeState) {
     this.#ctx = ctx;
     this.#facts = facts;
     this.#tree = new LogTreeAudit(ctx, facts, state?.log);
     this.#first = state?.next ?? 0;
+    this.#taken = this.#first;
     this.#lastTime = state?.lastTime;
   }
 
@@ -50,19 +54,21 @@ export class OfficeAudit {
   async *tasks(): AsyncGenerator<RangeTask> {
     const { lane, office } = this.#facts;
     if (!(await this.#begin())) return;
-    for (let from = this.#first; from < this.#end; from += RANGE) {
-      const to = Math.min(from + RANGE, this.#end);
+    const { rangeFilings = RANGE } = this.#ctx;
+    for (let from = this.#first; from < this.#end; from += rangeFilings) {
+      const to = Math.min(from + rangeFilings, this.#end);
       yield { lane, office, from, to, sizes: await this.#tree.sizes(from, to) };
     }
     if (this.#first >= this.#end) await this.#finish();
   }
 
-  /** Waits for the ranges before this one. */
-  accept(task: RangeTask, result: RangeResult): Promise<void> {
-    const before = this.#turn;
-    const mine = before.then(() => this.#take(task, result));
-    this.#turn = mine.catch(() => undefined);
-    return mine;
+  /** Waits for the ranges before this one: another thread may need longer for them. */
+  async accept(task: RangeTask, result: RangeResult): Promise<void> {
+    if (task.from !== this.#taken) await new Promise<void>((resolve) => this.#waiting.set(task.from, resolve));
+    await this.#take(task, result);
+    this.#taken = task.to;
+    this.#waiting.get(task.to)?.();
+    this.#waiting.delete(task.to);
   }
 
   /** False when there is no log to look at. */
