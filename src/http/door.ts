@@ -1,6 +1,6 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
 import type { Deferrals } from '../ingest/deferrals.ts';
-import { knownKeyId } from '../ingest/jws.ts';
+import { claimedKeyId } from '../ingest/jws.ts';
 import type { Clock } from '../std/clock.ts';
 import { GatewayError } from '../std/errors.ts';
 import type { Metrics } from '../std/telemetry.ts';
@@ -65,18 +65,23 @@ export function guarded(door: Door, deps: Deps, listener: RequestListener): Requ
     });
   };
   return (incoming, outgoing) => {
-    const isOurs = incoming.url === door.path && incoming.method === 'POST';
-    if (!isOurs || !isSmall(incoming)) return listener(incoming, outgoing);
+    if (!isGuarded(door, incoming)) return listener(incoming, outgoing);
+    // Neither refused here nor told whose it is, but in its turn.
+    if (!isSmall(incoming)) return begin(incoming, outgoing, incoming);
     if (door.room() <= turns.waiting) return refuse(incoming, outgoing, OVERLOADED);
     if (turns.isFree && !door.deferrals.any) return begin(incoming, outgoing, undefined);
     peek(incoming, (kid) => {
       const error = kid === undefined ? undefined : door.deferrals.of(kid);
       if (error !== undefined) refuse(incoming, outgoing, error);
       else if (turns.waitingOf(kid) > door.share()) refuse(incoming, outgoing, OVERLOADED);
-      // Of those who are not known yet each is somebody else.
+      // Of those who do not say it at once each is somebody else.
       else begin(incoming, outgoing, kid ?? incoming);
     });
   };
+}
+
+export function isGuarded({ path }: Pick<Door, 'path'>, { method, url = '' }: IncomingMessage): boolean {
+  return method === 'POST' && (url === path || url.startsWith(`${path}?`));
 }
 
 /** Whoever waits for leave to send has to be told more than an answer. */
@@ -86,14 +91,15 @@ function isSmall({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * The id of the key that a filing claims to be signed with, if that is known and told at once; its body stays there to be read. Whoever
- * sends his body later goes the usual way, where somebody watches how long that takes.
+ * The id of the key that a filing claims to be signed with, if that is told at once; its body stays there to be read. Whoever sends his
+ * body later goes the usual way, where somebody watches how long that takes.
  */
 function peek(incoming: IncomingMessage, look: (kid: string | undefined) => void): void {
   process.nextTick(() => {
-    const opening = incoming.read() as Buffer | null;
+    // Reading from an empty body would end it, and the request would be gone before anybody has answered it.
+    const opening = incoming.readableLength === 0 ? null : (incoming.read() as Buffer | null);
     if (opening !== null) incoming.unshift(opening);
-    look(opening === null ? undefined : knownKeyId(opening));
+    look(opening === null ? undefined : claimedKeyId(opening));
   });
 }
 

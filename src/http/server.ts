@@ -12,7 +12,7 @@ import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { type ErrorCode, GatewayError } from '../std/errors.ts';
 import type { Logger, Metrics, RandomBytes } from '../std/telemetry.ts';
-import { type Door, guarded } from './door.ts';
+import { type Door, guarded, isGuarded } from './door.ts';
 import { describeFault } from './failures.ts';
 import { COMMON_HEADERS } from './headers.ts';
 import { Line } from './line.ts';
@@ -74,6 +74,7 @@ const BACKLOG = 4_096;
 export async function listen(options: ListenOptions): Promise<Listening> {
   const limits = { ...SERVER_LIMITS, ...options.limits };
   const drain = { active: false };
+  const crowd = { isDense: false };
   const ids = new RequestIds(options.random);
   const strangers = new Strangers(ids, options.log);
   const { door, metrics } = options;
@@ -88,7 +89,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       connectionsCheckingInterval: CHECK_EVERY_MS,
       // A missing Host is answered by the adaptor's error handler, with a problem document instead of nothing.
       requireHostHeader: false,
-      ServerResponse: responseClass(drain, line),
+      ServerResponse: responseClass({ drain, crowd, door, line }),
     },
     strangers.outside(door === undefined ? listener : guarded(door, { ids, metrics }, listener)),
   );
@@ -96,7 +97,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   server.maxConnections = limits.connections;
   handleStrangers(server, strangers);
   metrics.gauge('http_connections_in_line', () => line?.size ?? 0);
-  watchConnections(server, limits.connections, options);
+  watchConnections(server, limits.connections, crowd, options);
   await start(server, options);
   const { port } = server.address() as AddressInfo;
   const host = options.host.includes(':') ? `[${options.host}]` : options.host;
@@ -106,12 +107,23 @@ export async function listen(options: ListenOptions): Promise<Listening> {
 /** Statuses that ask to come again later. */
 const TOLD_TO_WAIT: ReadonlySet<number> = new Set([429, 503]);
 
-/** While the server drains, every answer tells its client to come back on a new connection. Whoever is told to come later waits in line. */
-function responseClass(drain: { readonly active: boolean }, line: Line | undefined): typeof ServerResponse {
+interface AnswerSetting {
+  readonly drain: { readonly active: boolean };
+  readonly crowd: { readonly isDense: boolean };
+  readonly door: Door | undefined;
+  readonly line: Line | undefined;
+}
+
+/**
+ * While the server drains, every answer tells its client to come back on a new connection. Whoever is told to come later with a filing waits
+ * in line, or on a new connection while there are nearly too many: those in line look idle.
+ */
+function responseClass({ drain, crowd, door, line }: AnswerSetting): typeof ServerResponse {
   return class extends GatewayResponse {
     override writeHead(status: number, reason?: unknown, headers?: unknown): this {
-      if (drain.active) this.shouldKeepAlive = false;
-      else if (TOLD_TO_WAIT.has(status) && this.socket !== null) line?.enter(this.socket);
+      const isToWait = TOLD_TO_WAIT.has(status) && door !== undefined && isGuarded(door, this.req);
+      if (drain.active || (isToWait && crowd.isDense)) this.shouldKeepAlive = false;
+      else if (isToWait && this.socket !== null) line?.enter(this.socket);
       return super.writeHead(status, reason, headers);
     }
   } as typeof ServerResponse;
@@ -127,16 +139,23 @@ function start(server: Server, { host, port }: ListenOptions): Promise<void> {
   });
 }
 
-function watchConnections(server: Server, max: number, { log, metrics }: ListenOptions): void {
+function watchConnections(
+  server: Server,
+  max: number,
+  crowd: { isDense: boolean },
+  { log, metrics }: ListenOptions,
+): void {
   let open = 0;
+  const count = (change: 1 | -1): void => {
+    open += change;
+    crowd.isDense = open > max * 0.9;
+  };
   let isSwept = false;
   server.on('connection', (socket: Socket) => {
-    open++;
-    socket.once('close', () => {
-      open--;
-    });
+    count(1);
+    socket.once('close', () => count(-1));
     // Nearly full: those who keep a connection for later make room for those who want something now. Each is looked at for that.
-    if (open <= max * 0.9 || isSwept) return;
+    if (!crowd.isDense || (isSwept && open < max)) return;
     isSwept = true;
     setTimeout(() => {
       isSwept = false;
