@@ -125,3 +125,24 @@ test('who waits in line while the server stops is answered', async () => {
   expect(clients.map(({ answers }) => answers.get(503))).toEqual(clients.map(({ sent }) => sent));
   expect(inLine()).toBe(0);
 });
+
+test('while there are nearly too many connections, whoever is refused comes back on a new one', async () => {
+  const small = await testServer([submit], { door: testDoor(() => 0), serverLimits: { connections: 10 } });
+  const sockets = Array.from({ length: 10 }, () => connect(small.port, '127.0.0.1'));
+  const refuse = async (socket: Socket | undefined): Promise<string> => {
+    socket?.write(REQUEST);
+    const [answer] = (await once(socket as Socket, 'data')) as [Buffer];
+    return answer.toString().split('\r\n\r\n')[0] as string;
+  };
+  await Promise.all(sockets.map((socket) => once(socket, 'connect')));
+  await expect.poll(() => small.metrics.gauges.get('http_connections')?.()).toBe(10);
+  const [first, ...others] = sockets;
+  const closed = once(first as Socket, 'close');
+  expect(await refuse(first)).toMatch(/^HTTP\/1.1 503 [^]*\r\nConnection: close/);
+  await closed;
+  await expect.poll(() => small.metrics.gauges.get('http_connections')?.()).toBeLessThan(10);
+  expect(await refuse(others[0])).toMatch(/^HTTP\/1.1 503 [^]*\r\nConnection: keep-alive/);
+  await expect.poll(() => small.metrics.gauges.get('http_connections_in_line')?.()).toBeLessThanOrEqual(1);
+  for (const socket of sockets) socket.destroy();
+  await small.close(0);
+});
