@@ -52,6 +52,8 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, B
   details: TrailDetails | undefined;
   onBegin: Call<unknown, unknown, unknown>['begin'] | undefined;
   isUnchanged = false;
+  newer: Expiring | undefined;
+  older: Expiring | undefined;
   readonly #onDeadline: (call: RequestCall) => void;
   readonly #context: Context;
   readonly #incoming: IncomingMessage | undefined;

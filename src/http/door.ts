@@ -11,7 +11,7 @@ import { type Limits, rateLimitHeaders } from './limits.ts';
 import { preferredLanguage } from './negotiate.ts';
 import { PROBLEMS, problemBody, problemHeaders } from './problem.ts';
 import type { RequestIds } from './request-ids.ts';
-import { Turns } from './turns.ts';
+import { type Owner, Turns } from './turns.ts';
 
 /** The operation whose requests are turned away before anything is done for them. */
 export interface Door {
@@ -59,23 +59,24 @@ export function guarded(door: Door, deps: Deps, listener: RequestListener): Requ
     deps.metrics.count('http_requests_total', labels);
   };
   const turns = new Turns(BEGUN_A_TURN);
-  const begin = (incoming: IncomingMessage, outgoing: ServerResponse, owner: unknown): void => {
+  const begin = (incoming: IncomingMessage, outgoing: ServerResponse, owner: Owner): void => {
     turns.begin(owner, () => {
       if (!incoming.destroyed) listener(incoming, outgoing);
     });
   };
+  // Of those who do not say at once who they are each is somebody else.
+  let strangers = 0;
   return (incoming, outgoing) => {
     if (!isGuarded(door, incoming)) return listener(incoming, outgoing);
     // Neither refused here nor told whose it is, but in its turn.
-    if (!isSmall(incoming)) return begin(incoming, outgoing, incoming);
+    if (!isSmall(incoming)) return begin(incoming, outgoing, strangers++);
     if (door.room() <= turns.waiting) return refuse(incoming, outgoing, OVERLOADED);
     if (turns.isFree && !door.deferrals.any) return begin(incoming, outgoing, undefined);
     peek(incoming, (kid) => {
       const error = kid === undefined ? undefined : door.deferrals.of(kid);
       if (error !== undefined) refuse(incoming, outgoing, error);
       else if (turns.waitingOf(kid) > door.share()) refuse(incoming, outgoing, OVERLOADED);
-      // Of those who do not say it at once each is somebody else.
-      else begin(incoming, outgoing, kid ?? incoming);
+      else begin(incoming, outgoing, kid ?? strangers++);
     });
   };
 }

@@ -4,6 +4,9 @@ import type { Clock } from '../std/clock.ts';
 export interface Expiring {
   /** Called about four times a second while it is watched; `now` in milliseconds of the monotonic clock. */
   expire(now: number): void;
+  /** Its neighbours among what is watched, for the sweep alone; undefined at the ends, and of what is not watched. */
+  newer: Expiring | undefined;
+  older: Expiring | undefined;
 }
 
 const SWEEP_MS = 250;
@@ -11,10 +14,14 @@ const SWEEP_MS = 250;
 /**
  * Tells everything under way the time, with one timer for all: a timer for each request would cost more than the
  * request's own bookkeeping. The timer runs only while there is something to watch.
+ *
+ * A list and not a Set: V8 gives a Set whose members come and go new memory again and again, and the old one goes on pointing to the new one and
+ * to the members of its time. Once one of them is in the old generation, every request since is kept until all of the heap is collected.
  */
 export class Sweep {
   readonly #clock: Clock;
-  readonly #watched = new Set<Expiring>();
+  #newest: Expiring | undefined;
+  #size = 0;
   #timer: NodeJS.Timeout | undefined;
 
   constructor(clock: Clock) {
@@ -22,21 +29,37 @@ export class Sweep {
   }
 
   get size(): number {
-    return this.#watched.size;
+    return this.#size;
   }
 
   add(item: Expiring): void {
-    this.#watched.add(item);
+    item.older = this.#newest;
+    if (this.#newest !== undefined) this.#newest.newer = item;
+    this.#newest = item;
+    this.#size++;
     this.#timer ??= setTimeout(this.#run, SWEEP_MS).unref();
   }
 
   delete(item: Expiring): void {
-    this.#watched.delete(item);
+    const { newer, older } = item;
+    if (newer !== undefined) newer.older = older;
+    else if (this.#newest === item) this.#newest = older;
+    else return;
+    if (older !== undefined) older.newer = newer;
+    // What has been answered points to no other request: it would keep it.
+    item.newer = undefined;
+    item.older = undefined;
+    this.#size--;
   }
 
   readonly #run = (): void => {
     const now = this.#clock.monotonic();
-    for (const item of this.#watched) item.expire(now);
-    this.#timer = this.#watched.size === 0 ? undefined : setTimeout(this.#run, SWEEP_MS).unref();
+    for (let item = this.#newest; item !== undefined; ) {
+      // Whoever has expired is often deleted by that.
+      const { older }: Expiring = item;
+      item.expire(now);
+      item = older;
+    }
+    this.#timer = this.#size === 0 ? undefined : setTimeout(this.#run, SWEEP_MS).unref();
   };
 }

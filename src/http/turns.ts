@@ -1,4 +1,10 @@
 /**
+ * Whose work it is: the id of a key, the number of a stranger, or nobody's. Not the request itself: a Map keeps what has been its key for longer than it
+ * says (see `sweep.ts`).
+ */
+export type Owner = string | number | undefined;
+
+/**
  * Lets so many pieces of work begin in a turn of the event loop; the others begin in the next ones, one of each owner after the other. A loop
  * that began all that has come would get to nothing else meanwhile, neither the database nor the answers that are ready, so that the next
  * turn would find more to begin than this one: its turns get longer and longer, and less and less is done. And who comes with a thousand
@@ -7,7 +13,7 @@
 export class Turns {
   readonly #perTurn: number;
   /** By owner; whose turn is next comes first. */
-  readonly #waiting = new Map<unknown, (() => void)[]>();
+  readonly #waiting = new Map<Owner, (() => void)[]>();
   #count = 0;
   #begun = 0;
   #isScheduled = false;
@@ -25,12 +31,12 @@ export class Turns {
     return this.#begun < this.#perTurn;
   }
 
-  waitingOf(owner: unknown): number {
+  waitingOf(owner: Owner): number {
     return this.#waiting.get(owner)?.length ?? 0;
   }
 
   /** At once, or when the owner's turn has come. */
-  begin(owner: unknown, work: () => void): void {
+  begin(owner: Owner, work: () => void): void {
     this.#schedule();
     if (this.isFree) {
       this.#begun++;

@@ -8,12 +8,18 @@ import type { Sql, TransactionSql } from 'postgres';
  * waiting it writes to a socket that is gone, outside any promise, and the process dies. Here the death of the
  * connection is remembered at the first statement that fails of it, every later statement of the callback is refused,
  * and neither COMMIT nor ROLLBACK is sent on whatever connection comes next.
+ *
+ * Its connections also keep the callback of their last transaction until the next one. Here that callback lets go of `body` when it begins:
+ * a tick's filings would live on for as long as their connection has nothing else to do.
  */
 export function transaction<T>(sql: Sql, body: (tx: TransactionSql) => Promise<T>, options = ''): Promise<T> {
   const connection: Connection = {};
+  let kept: typeof body | undefined = body;
   const running = sql.begin(options, async (tx) => {
     try {
-      const result = await body(guard(tx, connection));
+      const run = kept as typeof body;
+      kept = undefined;
+      const result = await run(guard(tx, connection));
       return 'lost' in connection ? await never<T>() : result;
     } catch (error) {
       // postgres.js would now send ROLLBACK; on a dead connection that goes to another session, or kills the process.
