@@ -2,6 +2,7 @@ import type { Sql, TransactionSql } from 'postgres';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connect } from '../../src/storage/db.ts';
 import { transaction } from '../../src/storage/transaction.ts';
+import { collect } from '../support/collected.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 
 let database: TestDatabase;
@@ -34,6 +35,21 @@ test('a transaction commits, and a thrown error rolls it back', async () => {
   });
   await expect(failing).rejects.toThrow('no');
   expect(await stored('plain')).toBe(1);
+});
+
+test('a connection keeps nothing of what its last transaction worked on', async () => {
+  const worked: WeakRef<object>[] = [];
+  const work = async (): Promise<void> => {
+    const filings = { of: 'a tick' };
+    worked.push(new WeakRef(filings));
+    await transaction(database.db.sql, async (tx) => void (await tx`SELECT ${filings.of}::text`));
+  };
+  for (let i = 0; i < 20; i++) await work();
+  const kept = (): number => {
+    collect();
+    return worked.filter((each) => each.deref() !== undefined).length;
+  };
+  await expect.poll(kept).toBe(0);
 });
 
 for (const { waiting, waitMs } of [
