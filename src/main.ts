@@ -332,8 +332,8 @@ function makeParts(input: PartsInput) {
   const signatures = new SignatureThread();
   const deferrals = new Deferrals(clock);
   const catalogue = () => input.catalogue.current;
-  const isBusy = () => pool.size > 0;
-  const comparison = startComparison({ db, lanes, directory, catalogue, settings, clock, log, metrics, isBusy });
+  const inside = () => pool.size;
+  const comparison = startComparison({ db, lanes, directory, catalogue, settings, clock, log, metrics, inside });
   const guard = new HeadsFile(headsFileIn(config.dataDir));
   const logContext = { db, lanes, clock, signer, issuer, guard, nationalRoundMs: config.nationalSeconds * 1_000 };
   const identity = {

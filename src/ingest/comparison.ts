@@ -29,8 +29,8 @@ export interface ComparisonContext extends Omit<CompareContext, 'sql'> {
   readonly clock: Clock;
   readonly log: Logger;
   readonly metrics: Metrics;
-  /** Whether filings are waiting to be committed: they come first. */
-  readonly isBusy: () => boolean;
+  /** Filings between admission and answer: they come first. */
+  readonly inside: () => number;
 }
 
 interface Committed {
@@ -48,8 +48,13 @@ export interface Comparison {
 const POLL_MS = 1_500;
 /** After a commit, for the others of the same moment. */
 const GATHER_MS = 100;
-/** Rest after each part, in times of what the part took, the database's share included: while filings come, a fifth of a core. */
-const REST = { quiet: 1, busy: 4 };
+/**
+ * Rest after each part, in times of what the part took, the database's share included: while filings come, a fifth of a core; while they wait for
+ * one another, a twentieth.
+ */
+const REST = { quiet: 1, busy: 4, pressed: 19 };
+/** So many inside are more than arrive while one tick is committed: there is no core to spare. */
+const PRESSED = 64;
 /** Filings come when this process has committed some within this time. */
 const BUSY_MS = 1_000;
 const ROUND_OFFICES = 256;
@@ -59,6 +64,12 @@ const PART = { entries: 4_096, filings: 32, ms: 100 };
 const BACKOFF_MS = { first: 1_000, most: 30_000 };
 /** A filing during which the database fails so often is passed over. */
 const MAX_ATTEMPTS = 5;
+
+/** @param sinceCommitMs how long ago this process committed filings */
+export function restAfter(inside: number, sinceCommitMs: number): number {
+  if (inside >= PRESSED) return REST.pressed;
+  return inside > 0 || sinceCommitMs < BUSY_MS ? REST.busy : REST.quiet;
+}
 
 /** Starts following; never throws, also when the database is down. */
 export function startComparison(ctx: ComparisonContext, pollMs = POLL_MS): Comparison {
@@ -148,13 +159,9 @@ class Follower {
       const moved = await this.#part(office, [...types]);
       if (moved) isDone = false;
       const took = clock.monotonic() - began;
-      await this.#rest(took * (this.#isBusy() ? REST.busy : REST.quiet));
+      await this.#rest(took * restAfter(this.#ctx.inside(), clock.monotonic() - this.#busyAt));
     }
     return isDone;
-  }
-
-  #isBusy(): boolean {
-    return this.#ctx.isBusy() || this.#ctx.clock.monotonic() - this.#busyAt < BUSY_MS;
   }
 
   #known(): Compared {
