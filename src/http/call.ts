@@ -52,6 +52,7 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, B
   details: TrailDetails | undefined;
   onBegin: Call<unknown, unknown, unknown>['begin'] | undefined;
   isUnchanged = false;
+  /** Its neighbours in the sweep, for that alone. */
   newer: Expiring | undefined;
   older: Expiring | undefined;
   readonly #onDeadline: (call: RequestCall) => void;

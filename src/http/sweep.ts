@@ -1,8 +1,9 @@
 import type { Clock } from '../std/clock.ts';
+import { assert } from '../std/errors.ts';
 
 /** Something that must not take for ever. */
 export interface Expiring {
-  /** Called about four times a second while it is watched; `now` in milliseconds of the monotonic clock. */
+  /** Called about four times a second while it is watched; `now` in milliseconds of the monotonic clock. It may delete itself, and nothing else. */
   expire(now: number): void;
   /** Its neighbours among what is watched, for the sweep alone; undefined at the ends, and of what is not watched. */
   newer: Expiring | undefined;
@@ -32,7 +33,9 @@ export class Sweep {
     return this.#size;
   }
 
+  /** Once, until it is deleted. */
   add(item: Expiring): void {
+    assert(item !== this.#newest && item.newer === undefined, 'what is watched is added once');
     item.older = this.#newest;
     if (this.#newest !== undefined) this.#newest.newer = item;
     this.#newest = item;
@@ -55,7 +58,7 @@ export class Sweep {
   readonly #run = (): void => {
     const now = this.#clock.monotonic();
     for (let item = this.#newest; item !== undefined; ) {
-      // Whoever has expired is often deleted by that.
+      // Whoever has expired mostly deletes itself.
       const { older }: Expiring = item;
       item.expire(now);
       item = older;

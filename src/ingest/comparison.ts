@@ -53,8 +53,10 @@ const GATHER_MS = 100;
  * one another, a twentieth.
  */
 const REST = { quiet: 1, busy: 4, pressed: 19 };
-/** So many inside are more than arrive while one tick is committed: there is no core to spare. */
+/** So many inside, of many senders or of one upload, wait for one another. */
 const PRESSED = 64;
+/** A part that took long, because the database did, is no reason to rest for minutes. */
+const MAX_REST_MS = 15_000;
 /** Filings come when this process has committed some within this time. */
 const BUSY_MS = 1_000;
 const ROUND_OFFICES = 256;
@@ -65,10 +67,15 @@ const BACKOFF_MS = { first: 1_000, most: 30_000 };
 /** A filing during which the database fails so often is passed over. */
 const MAX_ATTEMPTS = 5;
 
-/** @param sinceCommitMs how long ago this process committed filings */
-export function restAfter(inside: number, sinceCommitMs: number): number {
-  if (inside >= PRESSED) return REST.pressed;
-  return inside > 0 || sinceCommitMs < BUSY_MS ? REST.busy : REST.quiet;
+/**
+ * @param tookMs what the part took
+ * @param inside filings between admission and answer
+ * @param sinceCommitMs how long ago this process committed filings
+ */
+export function restMs(tookMs: number, inside: number, sinceCommitMs: number): number {
+  const isBusy = inside > 0 || sinceCommitMs < BUSY_MS;
+  const times = inside >= PRESSED ? REST.pressed : isBusy ? REST.busy : REST.quiet;
+  return Math.min(tookMs * times, MAX_REST_MS);
 }
 
 /** Starts following; never throws, also when the database is down. */
@@ -159,7 +166,7 @@ class Follower {
       const moved = await this.#part(office, [...types]);
       if (moved) isDone = false;
       const took = clock.monotonic() - began;
-      await this.#rest(took * restAfter(this.#ctx.inside(), clock.monotonic() - this.#busyAt));
+      await this.#rest(restMs(took, this.#ctx.inside(), clock.monotonic() - this.#busyAt));
     }
     return isDone;
   }

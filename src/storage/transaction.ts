@@ -9,8 +9,8 @@ import type { Sql, TransactionSql } from 'postgres';
  * connection is remembered at the first statement that fails of it, every later statement of the callback is refused,
  * and neither COMMIT nor ROLLBACK is sent on whatever connection comes next.
  *
- * Its connections also keep the callback of their last transaction until the next one. Here that callback lets go of `body` when it begins:
- * a tick's filings would live on for as long as their connection has nothing else to do.
+ * postgres.js may also keep a callback after it has run: the first one for each statement for ever, in the trace of where the statement came from.
+ * Here the callback lets go of `body` when it begins: what a tick has committed would live on with it.
  */
 export function transaction<T>(sql: Sql, body: (tx: TransactionSql) => Promise<T>, options = ''): Promise<T> {
   const connection: Connection = {};
@@ -28,6 +28,7 @@ export function transaction<T>(sql: Sql, body: (tx: TransactionSql) => Promise<T
     }
   });
   running.catch((error: unknown) => {
+    kept = undefined; // where BEGIN failed
     connection.lost ??= error;
   });
   return running as Promise<T>;

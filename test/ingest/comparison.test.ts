@@ -1,6 +1,6 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import type { Catalogue } from '../../src/domain/filing-type.ts';
-import { type Comparison, type ComparisonContext, restAfter, startComparison } from '../../src/ingest/comparison.ts';
+import { type Comparison, type ComparisonContext, restMs, startComparison } from '../../src/ingest/comparison.ts';
 import { dryRun, dryRunUnsigned } from '../../src/ingest/dry-run.ts';
 import { entityTag, type FollowedFiling, getFiling, type ReadContext } from '../../src/ingest/read.ts';
 import type { FilingView } from '../../src/ingest/view.ts';
@@ -238,10 +238,11 @@ describe('following the logs', () => {
   });
 
   it('takes half of a core when nothing comes, a fifth while filings come, and a twentieth while they wait', () => {
-    const share = (inside: number, sinceCommitMs: number): number => 1 / (1 + restAfter(inside, sinceCommitMs));
+    const share = (inside: number, sinceCommitMs: number): number => 10 / (10 + restMs(10, inside, sinceCommitMs));
     expect(share(0, Number.POSITIVE_INFINITY)).toBe(1 / 2);
     expect([share(0, 999), share(1, 5_000), share(63, 0)]).toEqual([1 / 5, 1 / 5, 1 / 5]);
     expect([share(64, 0), share(4_096, 5_000)]).toEqual([1 / 20, 1 / 20]);
+    expect([restMs(4_000, 64, 0), restMs(4_000, 0, 5_000)]).toEqual([15_000, 4_000]);
   });
 
   it('waits for a database that is not there, and stops when it is told to', async () => {

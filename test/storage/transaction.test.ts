@@ -37,7 +37,7 @@ test('a transaction commits, and a thrown error rolls it back', async () => {
   expect(await stored('plain')).toBe(1);
 });
 
-test('a connection keeps nothing of what its last transaction worked on', async () => {
+test('nothing that a transaction worked on is kept after it', async () => {
   const worked: WeakRef<object>[] = [];
   const work = async (): Promise<void> => {
     const filings = { of: 'a tick' };
