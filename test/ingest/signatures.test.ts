@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject, randomInt, sign } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomInt, sign } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -10,11 +10,28 @@ import { SignatureThread } from '../../src/ingest/signatures.ts';
 
 const BUILT = new URL('../../dist/ingest/signatures.js', import.meta.url);
 
-const PAIRS: Record<SignatureAlgorithm, { privateKey: KeyObject; publicKey: KeyObject }> = {
-  ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
-  EdDSA: generateKeyPairSync('ed25519'),
-  PS256: generateKeyPairSync('rsa', { modulusLength: 4096 }),
-  RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+interface Pair {
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+}
+
+/**
+ * Not the objects that a generation hands out: Node 20 exports a JWK under the key's lock, and when a collection just then ends the generation, which
+ * wants the same lock, the process stands still for ever.
+ */
+function imported({ privateKey, publicKey }: { readonly privateKey: string; readonly publicKey: string }): Pair {
+  return { privateKey: createPrivateKey(privateKey), publicKey: createPublicKey(publicKey) };
+}
+
+const AS_PEM = {
+  publicKeyEncoding: { type: 'spki', format: 'pem' },
+  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
+} as const;
+const PAIRS: Record<SignatureAlgorithm, Pair> = {
+  ES256: imported(generateKeyPairSync('ec', { namedCurve: 'P-256', ...AS_PEM })),
+  EdDSA: imported(generateKeyPairSync('ed25519', AS_PEM)),
+  PS256: imported(generateKeyPairSync('rsa', { modulusLength: 4096, ...AS_PEM })),
+  RS256: imported(generateKeyPairSync('rsa', { modulusLength: 2048, ...AS_PEM })),
 };
 const ALGORITHMS = Object.keys(PAIRS) as SignatureAlgorithm[];
 
