@@ -19,7 +19,8 @@ interface Pair {
  * Not the objects that a generation hands out: Node 20 exports a JWK under the key's lock, and when a collection just then ends the generation, which
  * wants the same lock, the process stands still for ever.
  */
-function imported({ privateKey, publicKey }: { readonly privateKey: string; readonly publicKey: string }): Pair {
+function imported(generated: unknown): Pair {
+  const { privateKey, publicKey } = generated as { readonly privateKey: string; readonly publicKey: string };
   return { privateKey: createPrivateKey(privateKey), publicKey: createPublicKey(publicKey) };
 }
 
