@@ -1,6 +1,7 @@
-import { createPrivateKey, generateKeyPairSync, type JsonWebKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, type JsonWebKey, type KeyObject } from 'node:crypto';
 import { link, mkdir, open, readFile, unlink } from 'node:fs/promises';
 import path from 'node:path';
+import { generateKeyPair } from '../std/key-pair.ts';
 import type { RandomBytes } from '../std/telemetry.ts';
 import { importJwk, type PublicJwk, publicKeyOf } from './jwk.ts';
 
@@ -21,8 +22,7 @@ export interface KeyFile {
 
 /** A new private key, `kid` and `alg` included. */
 export function generatePrivateJwk(alg: 'ES256' | 'EdDSA', sub?: string): PrivateJwk {
-  const { privateKey } =
-    alg === 'ES256' ? generateKeyPairSync('ec', { namedCurve: 'P-256' }) : generateKeyPairSync('ed25519');
+  const { privateKey } = alg === 'ES256' ? generateKeyPair('P-256') : generateKeyPair('Ed25519');
   const { d, ...members } = privateKey.export({ format: 'jwk' });
   const imported = importJwk({ ...members, alg });
   if (!imported.ok || d === undefined) throw new Error('a generated key could not be read back');

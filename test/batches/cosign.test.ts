@@ -1,4 +1,4 @@
-import { generateKeyPairSync, verify } from 'node:crypto';
+import { verify } from 'node:crypto';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { acknowledgeBatch } from '../../src/batches/acknowledge.ts';
 import type { BatchContext } from '../../src/batches/context.ts';
@@ -8,6 +8,7 @@ import { releaseBatch } from '../../src/batches/release.ts';
 import { laneOf } from '../../src/domain/filing.ts';
 import { checkpointAt, freshCheckpoint } from '../../src/log/tree.ts';
 import { GatewayError } from '../../src/std/errors.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import { endingAt, endsBeyond } from '../../src/storage/batches.ts';
 import { readDeliveries } from '../../src/storage/cosignatures.ts';
 import { type CosigningOptions, cosignatureLine, type KeyPair } from '../log/cosigner.ts';
@@ -35,7 +36,7 @@ beforeAll(async () => {
 afterAll(() => logs.drop());
 
 function newKey(dates: Partial<OfficeKey> = {}): KeyPair & { readonly office: OfficeKey } {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const { privateKey, publicKey } = generateKeyPair('Ed25519');
   const x = publicKey.export({ format: 'jwk' }).x as string;
   const office: OfficeKey = {
     kid: `kid-${x}`,

@@ -1,8 +1,8 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { type AddressInfo, createServer, type Server } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { readCpu } from '../../bench/cpu.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import { expectProblem, filingOf, receiptText } from '../support/expect.ts';
 import { lodging } from '../support/filer.ts';
 import { type Gateway, startGateway } from '../support/gateway.ts';
@@ -225,7 +225,7 @@ describe('hostile HTTP over a real socket', () => {
       gateway.ask('POST', '/oauth2/token', { headers: { 'Content-Type': 'application/x-www-form-urlencoded' }, body });
     const assertion =
       'client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer&grant_type=client_credentials';
-    const { privateKey } = generateKeyPairSync('ed25519');
+    const { privateKey } = generateKeyPair('Ed25519');
     for (const body of [
       '',
       '%ff=%',

@@ -1,4 +1,5 @@
-import { constants, createHmac, createPublicKey, generateKeyPairSync, sign } from 'node:crypto';
+import { constants, createHmac, createPublicKey, sign } from 'node:crypto';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import { flattened, lodging, newParty, type SigningParty } from '../support/filer.ts';
 
 /** Signers that the gateway knows, and what it is called. */
@@ -81,7 +82,7 @@ const algorithms: readonly HostileJws[] = [
     'a key of another curve under the same kid',
     401,
     (p) => {
-      const { privateKey: key } = generateKeyPairSync('ec', { namedCurve: 'secp256k1' });
+      const { privateKey: key } = generateKeyPair('secp256k1');
       const input = `${json(headerOf(p))}.${json(lodging())}`;
       return `${input}.${sign('sha256', Buffer.from(input), { key, dsaEncoding: 'ieee-p1363' }).toString('base64url')}`;
     },

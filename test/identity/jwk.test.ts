@@ -1,14 +1,14 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { calculateJwkThumbprint, exportJWK } from 'jose';
 import { describe, expect, test } from 'vitest';
 import { importJwk, publicKeyOf } from '../../src/identity/jwk.ts';
 import { isSignedBy, parseCompactJws } from '../../src/identity/jws.ts';
 import { SIGNATURE_ALGORITHMS } from '../../src/identity/records.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import { jws, makeKey } from '../support/identity.ts';
 
-const ec = generateKeyPairSync('ec', { namedCurve: 'P-256' }).publicKey.export({ format: 'jwk' });
-const ed = generateKeyPairSync('ed25519').publicKey.export({ format: 'jwk' });
-const rsa = generateKeyPairSync('rsa', { modulusLength: 2048 }).publicKey.export({ format: 'jwk' });
+const ec = generateKeyPair('P-256').publicKey.export({ format: 'jwk' });
+const ed = generateKeyPair('Ed25519').publicKey.export({ format: 'jwk' });
+const rsa = generateKeyPair({ rsaBits: 2048 }).publicKey.export({ format: 'jwk' });
 
 function faultIn(value: unknown): string {
   const result = importJwk(value);
@@ -47,13 +47,9 @@ describe('a public JWK', () => {
     ['wrong algorithm', 'alg', { ...ec, alg: 'HS256' }],
     ['algorithm none', 'alg', { ...ec, alg: 'none' }],
     ['RSA algorithm on EC', 'alg', { ...ec, alg: 'RS256' }],
-    ['other curve', 'crv', generateKeyPairSync('ec', { namedCurve: 'P-384' }).publicKey.export({ format: 'jwk' })],
-    ['X25519', 'crv', generateKeyPairSync('x25519').publicKey.export({ format: 'jwk' })],
-    [
-      'short RSA',
-      'n',
-      { ...generateKeyPairSync('rsa', { modulusLength: 1024 }).publicKey.export({ format: 'jwk' }), alg: 'RS256' },
-    ],
+    ['other curve', 'crv', generateKeyPair('P-384').publicKey.export({ format: 'jwk' })],
+    ['X25519', 'crv', generateKeyPair('X25519').publicKey.export({ format: 'jwk' })],
+    ['short RSA', 'n', { ...generateKeyPair({ rsaBits: 1024 }).publicKey.export({ format: 'jwk' }), alg: 'RS256' }],
     ['exponent 3', 'e', { ...rsa, e: 'Aw', alg: 'RS256' }],
     ['leading zeros in n', 'n', { ...rsa, n: `AAAA${rsa.n}`, alg: 'RS256' }],
     ['even n', 'n', { ...rsa, n: `${rsa.n?.slice(0, -4)}AAAA`, alg: 'RS256' }],

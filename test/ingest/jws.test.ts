@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { type KeyObject, sign } from 'node:crypto';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { compactVerify, flattenedVerify } from 'jose';
@@ -7,16 +7,17 @@ import type { SignatureAlgorithm, SigningKey } from '../../src/identity/records.
 import { claimedKeyId, type ParsedJws, parseCompactJws, parseFlattenedJws } from '../../src/ingest/jws.ts';
 import { findKey, verifySignature } from '../../src/ingest/verify.ts';
 import { GatewayError } from '../../src/std/errors.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import { signaturesHere } from '../support/ingest.ts';
 
 const ISSUER = 'http://gateway.test';
 const KID = 'k'.repeat(43);
 
 const PAIRS: Record<SignatureAlgorithm, { privateKey: KeyObject; publicKey: KeyObject }> = {
-  ES256: generateKeyPairSync('ec', { namedCurve: 'P-256' }),
-  EdDSA: generateKeyPairSync('ed25519'),
-  PS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
-  RS256: generateKeyPairSync('rsa', { modulusLength: 2048 }),
+  ES256: generateKeyPair('P-256'),
+  EdDSA: generateKeyPair('Ed25519'),
+  PS256: generateKeyPair({ rsaBits: 2048 }),
+  RS256: generateKeyPair({ rsaBits: 2048 }),
 };
 
 function signWith(alg: SignatureAlgorithm, input: string): string {

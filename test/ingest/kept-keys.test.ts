@@ -1,8 +1,8 @@
-import { generateKeyPairSync } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { KeptKeys } from '../../src/ingest/kept-keys.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 
-const { publicKey } = generateKeyPairSync('ed25519');
+const { publicKey } = generateKeyPair('Ed25519');
 const MAX = 100;
 
 describe('kept keys', () => {

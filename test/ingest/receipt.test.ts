@@ -1,14 +1,15 @@
-import { createHash, generateKeyPairSync, randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, it } from 'vitest';
 import type { FilingRecord } from '../../src/domain/filing-record.ts';
 import { commitment, officeLeaf, SignedTick, signTick, stateLeaf } from '../../src/ingest/receipt.ts';
 import { merkleTree } from '../../src/log/merkle.ts';
 import { sha256 } from '../../src/std/bytes.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import { testSigner } from '../support/commit.ts';
 import { verifyReceiptText } from '../support/receipt-verifier.ts';
 
-const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+const { privateKey, publicKey } = generateKeyPair('Ed25519');
 const signer = testSigner(privateKey);
 const jwks = { keys: [{ ...publicKey.export({ format: 'jwk' }), kid: signer.kid }] };
 const issuer = { iss: 'https://gateway.test', env: 'sandbox' };

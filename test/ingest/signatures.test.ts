@@ -1,4 +1,4 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomInt, sign } from 'node:crypto';
+import { randomInt, sign } from 'node:crypto';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -7,32 +7,15 @@ import { afterAll, describe, expect, it } from 'vitest';
 import type { SignatureAlgorithm } from '../../src/identity/records.ts';
 import { readBatch, SignatureBatch, type SignatureTask } from '../../src/ingest/signature-batch.ts';
 import { SignatureThread } from '../../src/ingest/signatures.ts';
+import { generateKeyPair, type KeyPair } from '../../src/std/key-pair.ts';
 
 const BUILT = new URL('../../dist/ingest/signatures.js', import.meta.url);
 
-interface Pair {
-  readonly privateKey: KeyObject;
-  readonly publicKey: KeyObject;
-}
-
-/**
- * Not the objects that a generation hands out: Node 20 exports a JWK under the key's lock, and when a collection just then ends the generation, which
- * wants the same lock, the process stands still for ever.
- */
-function imported(generated: unknown): Pair {
-  const { privateKey, publicKey } = generated as { readonly privateKey: string; readonly publicKey: string };
-  return { privateKey: createPrivateKey(privateKey), publicKey: createPublicKey(publicKey) };
-}
-
-const AS_PEM = {
-  publicKeyEncoding: { type: 'spki', format: 'pem' },
-  privateKeyEncoding: { type: 'pkcs8', format: 'pem' },
-} as const;
-const PAIRS: Record<SignatureAlgorithm, Pair> = {
-  ES256: imported(generateKeyPairSync('ec', { namedCurve: 'P-256', ...AS_PEM })),
-  EdDSA: imported(generateKeyPairSync('ed25519', AS_PEM)),
-  PS256: imported(generateKeyPairSync('rsa', { modulusLength: 4096, ...AS_PEM })),
-  RS256: imported(generateKeyPairSync('rsa', { modulusLength: 2048, ...AS_PEM })),
+const PAIRS: Record<SignatureAlgorithm, KeyPair> = {
+  ES256: generateKeyPair('P-256'),
+  EdDSA: generateKeyPair('Ed25519'),
+  PS256: generateKeyPair({ rsaBits: 4096 }),
+  RS256: generateKeyPair({ rsaBits: 2048 }),
 };
 const ALGORITHMS = Object.keys(PAIRS) as SignatureAlgorithm[];
 

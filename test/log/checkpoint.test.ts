@@ -1,4 +1,4 @@
-import { generateKeyPairSync, randomBytes, sign, verify } from 'node:crypto';
+import { randomBytes, sign, verify } from 'node:crypto';
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
@@ -12,10 +12,11 @@ import {
 } from '../../src/log/checkpoint.ts';
 import { decodeBase64, decodeBase64url, encodeBase64, encodeBase64url } from '../../src/std/base64.ts';
 import { sha256 } from '../../src/std/bytes.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import { verifyCheckpointNote } from './note-verifier.ts';
 
 const ORIGIN = logOrigin('https://gateway.example/', '13501000000');
-const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+const { publicKey, privateKey } = generateKeyPair('Ed25519');
 const rawPublicKey = Buffer.from(publicKey.export({ format: 'jwk' }).x as string, 'base64url');
 const keyId = ed25519KeyId(sha256, ORIGIN, rawPublicKey);
 const signer = { name: ORIGIN, keyId, sign: (data: Uint8Array) => sign(null, data, privateKey) };

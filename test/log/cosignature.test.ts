@@ -1,4 +1,4 @@
-import { createPrivateKey, generateKeyPairSync, type KeyObject, sign, verify } from 'node:crypto';
+import { createPrivateKey, type KeyObject, sign, verify } from 'node:crypto';
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
 import { openNote } from '../../src/log/checkpoint.ts';
@@ -10,6 +10,7 @@ import {
   verifyCosignature,
 } from '../../src/log/cosignature.ts';
 import { sha256 } from '../../src/std/bytes.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import { cosignatureLine, type KeyPair } from './cosigner.ts';
 
 const ORIGIN = 'gateway.example/offices/13501000000';
@@ -53,7 +54,7 @@ function pem(key: object): { key: never; format: 'jwk' } {
 }
 
 function newKey(): KeyPair & { readonly publicKey: Buffer } {
-  const { privateKey, publicKey } = generateKeyPairSync('ed25519');
+  const { privateKey, publicKey } = generateKeyPair('Ed25519');
   const { x } = publicKey.export({ format: 'jwk' });
   return { privateKey, x: x as string, publicKey: Buffer.from(x as string, 'base64url') };
 }

@@ -1,4 +1,4 @@
-import { generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { type KeyObject, sign } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import os from 'node:os';
 import path from 'node:path';
@@ -11,6 +11,7 @@ import type { HeadsContext } from '../../src/log/heads.ts';
 import { HeadsFile, headsFileIn } from '../../src/log/heads-file.ts';
 import { readSchemaFiles } from '../../src/ops/schemas.ts';
 import { type Clock, systemClock } from '../../src/std/clock.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import type { Database } from '../../src/storage/db.ts';
 import { checkedFiling, testSigner } from '../support/commit.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
@@ -34,7 +35,7 @@ export interface OfficeLogs {
 
 export async function createOfficeLogs(options: { clock?: Clock } = {}): Promise<OfficeLogs> {
   const database = await createTestDatabase();
-  const { publicKey, privateKey } = generateKeyPairSync('ed25519');
+  const { publicKey, privateKey } = generateKeyPair('Ed25519');
   const signer = { ...testSigner(privateKey), sign: (data: Uint8Array) => sign(null, data, privateKey) };
   const clock = options.clock ?? systemClock;
   const folder = mkdtempSync(path.join(os.tmpdir(), 'shenbao-heads-'));

@@ -1,16 +1,17 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, randomBytes, sign } from 'node:crypto';
+import { createPrivateKey, createPublicKey, type KeyObject, randomBytes, sign } from 'node:crypto';
 import { laneOf } from '../../src/domain/filing.ts';
 import { filingKey } from '../../src/domain/filing-key.ts';
 import type { CheckedFiling, CommitContext } from '../../src/ingest/commit.ts';
 import type { ReceiptSigner } from '../../src/ingest/receipt.ts';
 import { sha256 } from '../../src/std/bytes.ts';
 import { systemClock } from '../../src/std/clock.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import type { TestDatabase } from './database.ts';
 import { silentLogger } from './logger.ts';
 
 /** A signer with a key of its own. */
 export function testSigner(
-  privateKey: KeyObject = generateKeyPairSync('ed25519').privateKey,
+  privateKey: KeyObject = generateKeyPair('Ed25519').privateKey,
 ): ReceiptSigner & { readonly kid: string } {
   const key = createPrivateKey(privateKey.export({ format: 'pem', type: 'pkcs8' }));
   const kid = 'test-key';

@@ -1,15 +1,8 @@
-import {
-  constants,
-  createHash,
-  createPrivateKey,
-  generateKeyPairSync,
-  type KeyObject,
-  randomUUID,
-  sign,
-} from 'node:crypto';
+import { constants, createHash, createPrivateKey, type KeyObject, randomUUID, sign } from 'node:crypto';
 import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { shanghaiDate, systemClock } from '../../src/std/clock.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import { keepSubmitted } from './output.ts';
 
 export type Payload = Record<string, unknown>;
@@ -114,10 +107,10 @@ export function lodging(changes: Payload = {}, daysAgo = 0): Payload {
 export function newParty(id: string, alg: 'ES256' | 'EdDSA' | 'PS256' | 'RS256' = 'ES256'): SigningParty {
   const { privateKey } =
     alg === 'ES256'
-      ? generateKeyPairSync('ec', { namedCurve: 'P-256' })
+      ? generateKeyPair('P-256')
       : alg === 'EdDSA'
-        ? generateKeyPairSync('ed25519')
-        : generateKeyPairSync('rsa', { modulusLength: 2048 });
+        ? generateKeyPair('Ed25519')
+        : generateKeyPair({ rsaBits: 2048 });
   const jwk = privateKey.export({ format: 'jwk' }) as Record<string, string>;
   return new SigningParty(id, { ...jwk, alg, kid: thumbprint(jwk) });
 }

@@ -1,4 +1,4 @@
-import { constants, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { constants, type KeyObject, sign } from 'node:crypto';
 import { addKey } from '../../src/identity/add-key.ts';
 import type { IdentityContext } from '../../src/identity/change.ts';
 import { importJwk, type PublicJwk } from '../../src/identity/jwk.ts';
@@ -6,6 +6,7 @@ import { putOffice } from '../../src/identity/put-office.ts';
 import { putParty } from '../../src/identity/put-party.ts';
 import type { SignatureAlgorithm } from '../../src/identity/records.ts';
 import type { Clock } from '../../src/std/clock.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import type { TestDatabase } from './database.ts';
 
 export const ISSUER = 'https://gateway.test';
@@ -41,8 +42,8 @@ export interface TestKey {
 }
 
 function generate(alg: SignatureAlgorithm): { privateKey: KeyObject; publicKey: KeyObject } {
-  if (alg === 'ES256') return generateKeyPairSync('ec', { namedCurve: 'P-256' });
-  return alg === 'EdDSA' ? generateKeyPairSync('ed25519') : generateKeyPairSync('rsa', { modulusLength: 2048 });
+  if (alg === 'ES256') return generateKeyPair('P-256');
+  return alg === 'EdDSA' ? generateKeyPair('Ed25519') : generateKeyPair({ rsaBits: 2048 });
 }
 
 export function makeKey(alg: SignatureAlgorithm = 'ES256'): TestKey {

@@ -1,8 +1,9 @@
-import { generateKeyPairSync, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import path from 'node:path';
 import type { Jwk, Jwks } from '../../src/client/client.ts';
 import { consistencyPath } from '../../src/log/merkle.ts';
+import { generateKeyPair } from '../../src/std/key-pair.ts';
 import { hash, leafOf, rootOf } from '../client/office-fixture.ts';
 import { type Filing, filingOf, receiptText } from '../support/expect.ts';
 import { flattened, lodging, type SigningParty } from '../support/filer.ts';
@@ -61,7 +62,7 @@ export async function collectOriginals(): Promise<Originals> {
     const many = Array.from({ length: TOGETHER }, (_, i) => parties[i % parties.length] as SigningParty);
     filings.push(...(await Promise.all(many.map((party, i) => file(gateway, party, i % 3 === 0)))));
     const checkpoints = [await checkpoint(gateway)];
-    const { privateKey } = generateKeyPairSync('ed25519');
+    const { privateKey } = generateKeyPair('Ed25519');
     await rotate(gateway, privateKey.export({ format: 'jwk' }) as Record<string, string>);
     filings.push(...(await upload(gateway, parties[0] as SigningParty)));
     filings.push(await file(gateway, parties[1] as SigningParty));
