@@ -2,7 +2,7 @@ import { verify } from 'node:crypto';
 import { parseNote } from '../log/checkpoint.ts';
 import { cosignedMessage, cosignerName, namesKey, parseCosignature } from '../log/cosignature.ts';
 import { sha256 } from '../std/bytes.ts';
-import { formatInstant, parseInstant } from '../std/clock.ts';
+import { parseInstant } from '../std/clock.ts';
 import type { Text } from '../std/text.ts';
 import { type AuditedCosignature, readCosignatures } from '../storage/audit-logs.ts';
 import type { TransactionSql } from '../storage/db.ts';
@@ -46,8 +46,7 @@ function faultOf(row: AuditedCosignature, office: string, keys: FilerKeys): Text
   if (publicKey === undefined)
     return words('登记的公钥与其编号不符', 'the registered key is not the one that its id names');
   const time = cosignature.time * 1000;
-  if (formatInstant(time) !== formatInstant(parseInstant(row.cosigned_at) ?? 0))
-    return words('时间不是所签的', 'the time is not the one that was signed');
+  if (parseInstant(row.cosigned_at) !== time) return words('时间不是所签的', 'the time is not the one that was signed');
   if (!isInForce(row, time)) return words('会签时密钥不在有效期内', 'the key was not in force at that time');
   const { x = '' } = publicKey.export({ format: 'jwk' });
   const raw = { publicKey: Buffer.from(x, 'base64url') };
