@@ -62,6 +62,7 @@ const POOL_BOUNDS = {
   bearableMs: 1_000,
   smallShare: 64,
   maxTickItems: 256,
+  gather: { msEach: 0.5, maxMs: 40, items: 192 },
   maxTickBytes: 16 * 1024 * 1024,
   maxWaitMs: 4_000,
 };

@@ -15,8 +15,23 @@ export interface PoolOptions<Item, Outcome> {
   readonly smallShare?: number;
   readonly maxTickItems: number;
   readonly maxTickBytes: number;
+  /** Without it a tick begins as soon as the one before it has ended. */
+  readonly gather?: Gather;
   /** How long an item may wait for its tick to begin, and a tick to end, before its sender is told to come again. */
   readonly maxWaitMs: number;
+}
+
+/**
+ * For whom a tick waits. It costs much the same whatever it holds, so a busy gateway spends less on each item when they are
+ * many; a quiet one would only be slower.
+ */
+export interface Gather {
+  /** Ticks begin this long after one another for each one inside ... */
+  readonly msEach: number;
+  /** ... and this long at most, */
+  readonly maxMs: number;
+  /** unless so many wait already, or nobody else is on the way. */
+  readonly items: number;
 }
 
 /** Of the places that are free, how many one owner may have. */
@@ -43,13 +58,15 @@ export interface Place {
 
 /**
  * Group commit. While one tick is being committed the next one collects; a tick ends when its flush ends, so low load
- * waits for no timer and high load makes large ticks. Knows nothing of what an item is or where it goes.
+ * waits for no timer and high load makes large ticks, for which it may {@link Gather}. Knows nothing of what an item is or where it goes.
  */
 export class Pool<Item, Outcome> {
   readonly #options: PoolOptions<Item, Outcome>;
   #waiting: Waiter<Item, Outcome>[] = [];
   #flushing: readonly Waiter<Item, Outcome>[] | undefined;
-  #flushingSince = 0;
+  /** When the last tick began. */
+  #flushingSince = Number.NEGATIVE_INFINITY;
+  #gathering: NodeJS.Timeout | undefined;
   readonly #bearable: Bearable | undefined;
   /** Places by owner, of those that were claimed. */
   readonly #owned = new Map<string, number>();
@@ -108,6 +125,7 @@ export class Pool<Item, Outcome> {
         if (owner !== undefined) this.#disown(owner);
         this.#bearable?.leave(this.#items);
         this.#wake();
+        if (this.#gathering !== undefined) this.#nextTick();
       },
     };
   }
@@ -132,7 +150,7 @@ export class Pool<Item, Outcome> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ item, bytes, since: this.#options.clock.monotonic(), settled: false, resolve, reject });
       this.#sweeper ??= setInterval(() => this.#ageOut(), 250).unref();
-      if (this.#flushing === undefined) this.#beginTick();
+      if (this.#flushing === undefined) this.#nextTick();
     });
   }
 
@@ -147,7 +165,25 @@ export class Pool<Item, Outcome> {
     return new Promise((resolve) => this.#idle.push(resolve));
   }
 
+  /** Begins a tick, or sees to it that one begins once those on the way have come. */
+  #nextTick(): void {
+    const { gather, clock } = this.#options;
+    const waiting = this.#waiting.length;
+    if (gather !== undefined && waiting > 0 && waiting < Math.min(gather.items, this.#items)) {
+      if (this.#gathering !== undefined) return;
+      const gatherMs = Math.min(this.#items * gather.msEach, gather.maxMs);
+      const leftMs = this.#flushingSince + gatherMs - clock.monotonic();
+      if (leftMs > 0) {
+        this.#gathering = setTimeout(() => this.#beginTick(), leftMs);
+        return;
+      }
+    }
+    this.#beginTick();
+  }
+
   #beginTick(): void {
+    clearTimeout(this.#gathering);
+    this.#gathering = undefined;
     const tick = this.#takeTick();
     if (tick.length === 0) {
       this.#rest();
@@ -168,7 +204,7 @@ export class Pool<Item, Outcome> {
       })
       .finally(() => {
         this.#flushing = undefined;
-        this.#beginTick();
+        this.#nextTick();
       });
   }
 

@@ -3,6 +3,7 @@ import { Pool, type PoolOptions } from '../../src/ingest/pool.ts';
 import { systemClock } from '../../src/std/clock.ts';
 import { GatewayError } from '../../src/std/errors.ts';
 import { HandClock } from '../support/identity.ts';
+import { until } from '../support/until.ts';
 
 type Options = PoolOptions<number, string>;
 
@@ -180,5 +181,74 @@ describe('the pool', () => {
     expect(drained).toBe(false);
     ticks[1]?.end();
     await done;
+  });
+});
+
+describe('a tick that gathers', () => {
+  /** Longer than any test: who sees a tick begin knows that it was not for the time. */
+  const PATIENT = { msEach: 60_000, maxMs: 60_000, items: 5 };
+
+  /** A pool with so many inside, of whom the first has just been committed. */
+  async function busy(inside: number, gather: Options['gather']) {
+    const { pool: p, ticks } = pool({ gather });
+    const places = Array.from({ length: inside }, () => p.tryEnter(1));
+    const first = p.submit(0, 1);
+    expect(ticks).toHaveLength(1);
+    ticks[0]?.end();
+    await first;
+    places.shift()?.leave();
+    await turn();
+    return { pool: p, ticks, places };
+  }
+
+  it('waits for those on the way, and no longer than until the last of them has come', async () => {
+    const { pool: p, ticks } = await busy(4, PATIENT);
+    void p.submit(1, 1);
+    void p.submit(2, 1);
+    await turn();
+    expect(ticks).toHaveLength(1);
+    void p.submit(3, 1);
+    expect(ticks.map((tick) => tick.items)).toEqual([[0], [1, 2, 3]]);
+  });
+
+  it('waits for nobody who has left', async () => {
+    const { pool: p, ticks, places } = await busy(3, PATIENT);
+    void p.submit(1, 1);
+    await turn();
+    expect(ticks).toHaveLength(1);
+    places[1]?.leave();
+    expect(ticks.map((tick) => tick.items)).toEqual([[0], [1]]);
+  });
+
+  it('begins when enough have come, also those that came while the last one was committed', async () => {
+    const { pool: p, ticks } = await busy(20, PATIENT);
+    for (let item = 1; item < 5; item++) void p.submit(item, 1);
+    await turn();
+    expect(ticks).toHaveLength(1);
+    for (let item = 5; item < 12; item++) void p.submit(item, 1);
+    expect(ticks[1]?.items).toEqual([1, 2, 3, 4, 5]);
+    ticks[1]?.end();
+    await turn();
+    expect(ticks[2]?.items).toEqual([6, 7, 8, 9, 10, 11]);
+  });
+
+  it('begins after a time that grows with those inside, up to a bound', async () => {
+    for (const gather of [
+      { msEach: 10, maxMs: 60_000, items: 100 },
+      { msEach: 60_000, maxMs: 30, items: 100 },
+    ]) {
+      const { pool: p, ticks } = await busy(4, gather);
+      void p.submit(1, 1);
+      await turn();
+      expect(ticks).toHaveLength(1);
+      await until('the tick begins', () => ticks.length === 2);
+      expect(ticks[1]?.items).toEqual([1]);
+    }
+  });
+
+  it('waits for nobody when it was asked by a single sender', async () => {
+    const { pool: p, ticks } = await busy(2, PATIENT);
+    void p.submit(1, 1);
+    expect(ticks.map((tick) => tick.items)).toEqual([[0], [1]]);
   });
 });
