@@ -65,7 +65,7 @@ export const PROBES: readonly Probe[] = [
   { name: `${ENTRIES} entries of a log`, isLookup: true, run: (sql, s) => copyEntries(sql, s, reachOf(s), () => {}) },
   { name: 'filings that are sent again', run: (sql, s) => loadAgain(sql, [s]) },
   { name: 'filings by keys, of obligations', run: (sql, s) => findKeyed(sql, [s]) },
-  { name: 'what stands of a filer', run: (sql, s) => listStanding(sql, standing(s)) },
+  { name: 'what stands of a filer', run: (sql, s) => listStanding(sql, [standing(s)]) },
   { name: 'contents to compare', run: (sql, s) => readContents(sql, [s]) },
   { name: 'filings to compare', run: (sql, s) => readComparable(sql as never, s, comparable(s)) },
   { name: 'logs to compare', run: (sql) => findGrownOffices(sql, ['tax'], { lane: 0, office: '' }, 10) },

@@ -1,9 +1,8 @@
-import { AGENCIES, type FilingPayload, filingId } from '../domain/filing.ts';
+import { AGENCIES, filingId } from '../domain/filing.ts';
 import type { Catalogue } from '../domain/filing-type.ts';
-import { periodAfter } from '../domain/period-kinds.ts';
 import type { Clock } from '../std/clock.ts';
 import type { Logger, Metrics } from '../std/telemetry.ts';
-import type { Database, TransactionSql } from '../storage/db.ts';
+import type { Database } from '../storage/db.ts';
 import { failureCode, isUnavailable } from '../storage/failures.ts';
 import {
   advanceComparison,
@@ -12,14 +11,13 @@ import {
   findGrownOffices,
   type GrownOffice,
   insertComparison,
-  insertFindings,
   lockComparison,
   readComparable,
-  replaceFindings,
+  runUncompiled,
 } from '../storage/findings.ts';
 import { transaction } from '../storage/transaction.ts';
-import { type CompareContext, compareFiling, isCompared, looksBack } from './compare-filing.ts';
-import { findStandingFor, loadPayload } from './standing.ts';
+import { type CompareContext, isCompared } from './compare-filing.ts';
+import { type ComparedPart, comparePart } from './compare-part.ts';
 
 // After acceptance each filing is compared with the filer's others. Every process follows all logs; the lock on an office's
 // row of progress gives each part of a log to one of them, and what it found is stored together with the progress.
@@ -60,8 +58,11 @@ const MAX_REST_MS = 15_000;
 /** Filings come when this process has committed some within this time. */
 const BUSY_MS = 1_000;
 const ROUND_OFFICES = 256;
-/** A part of a log ends at whichever bound it reaches first. It holds a connection and an office's lock. */
-const PART = { entries: 4_096, filings: 32, ms: 100 };
+/**
+ * A part of a log ends at whichever bound it reaches first. It holds a connection and an office's lock, and contents in memory:
+ * so many bytes of the filings' own and of those after them, as many of others; one filing may have more alone.
+ */
+const PART = { entries: 4_096, filings: 32, bytes: 8 * 1024 * 1024 };
 /** After a failure of the database. */
 const BACKOFF_MS = { first: 1_000, most: 30_000 };
 /** A filing during which the database fails so often is passed over. */
@@ -91,6 +92,22 @@ export function startComparison(ctx: ComparisonContext, pollMs = POLL_MS): Compa
   };
 }
 
+/** What a failure of a part leaves to be remembered. */
+interface Trouble {
+  /** Filings before this index are taken one at a time. */
+  readonly until: number;
+  /** The filing that failed alone, and how often one after the other. */
+  readonly index: number;
+  readonly attempts: number;
+}
+
+interface PartOutcome {
+  /** Whether there is more to do. */
+  readonly moved: boolean;
+  /** For the database to come to itself. */
+  readonly pauseMs?: number;
+}
+
 /** The names of the types that are compared, and their agencies: the logs of others are not even looked at. */
 interface Compared {
   readonly types: ReadonlySet<string>;
@@ -112,7 +129,8 @@ class Follower {
   #rouse: (() => void) | undefined;
   #lag = 0;
   #after: { readonly lane: number; readonly office: string } = { lane: -1, office: '' };
-  readonly #attempts = new Map<string, number>();
+  /** By office. */
+  readonly #troubles = new Map<string, Trouble>();
   #catalogue: Catalogue | undefined;
   #compared: Compared = { types: new Set(), agencies: [] };
 
@@ -163,10 +181,11 @@ class Follower {
       if (this.#stopped) return true;
       this.#after = { lane: office.lane, office: office.office };
       const began = clock.monotonic();
-      const moved = await this.#part(office, [...types]);
+      const { moved, pauseMs = 0 } = await this.#part(office, [...types]);
       if (moved) isDone = false;
       const took = clock.monotonic() - began;
-      await this.#rest(restMs(took, this.#ctx.inside(), clock.monotonic() - this.#busyAt));
+      const rest = restMs(took, this.#ctx.inside(), clock.monotonic() - this.#busyAt);
+      await this.#rest(Math.max(rest, pauseMs));
     }
     return isDone;
   }
@@ -180,74 +199,70 @@ class Follower {
     return this.#compared;
   }
 
-  /** The next part of one office's log, in one transaction: a crash takes back all of it or nothing. False: no progress. */
-  async #part(office: GrownOffice, types: readonly string[]): Promise<boolean> {
-    const { db, clock, metrics } = this.#ctx;
+  /** The next part of one office's log, in one transaction: a crash takes back all of it or nothing. */
+  async #part(office: GrownOffice, types: readonly string[]): Promise<PartOutcome> {
+    const { db, metrics } = this.#ctx;
     if (!office.isKnown) await insertComparison(db.sql, office);
-    const { moved, found } = await transaction(db.sql, async (tx) => {
-      await commitWithoutWaiting(tx);
-      const from = await lockComparison(tx, office);
-      if (from === undefined || from >= office.head) return { moved: false, found: 0 };
-      const to = Math.min(office.head, from + PART.entries);
-      const entries = await readComparable(tx, office, { from, to, types, limit: PART.filings });
-      let next = entries.length < PART.filings ? to : (entries.at(-1)?.index ?? to) + 1;
-      const deadline = clock.monotonic() + PART.ms;
-      let found = 0;
-      for (const [i, entry] of entries.entries()) {
-        const findings = i > 0 && clock.monotonic() > deadline ? undefined : await this.#attempt(tx, entry, office);
-        if (findings === undefined) {
-          next = entry.index;
-          break;
-        }
-        found += findings;
-      }
-      if (next > from) await advanceComparison(tx, office, next);
-      return { moved: next > from, found };
-    });
-    if (found > 0) metrics.count('comparison_findings', undefined, found);
-    return moved;
+    let entries: readonly ComparableFiling[] = [];
+    let done: (ComparedPart & { readonly next: number }) | undefined;
+    try {
+      done = await transaction(db.sql, async (tx) => {
+        await commitWithoutWaiting(tx);
+        await runUncompiled(tx);
+        const from = await lockComparison(tx, office);
+        if (from === undefined || from >= office.head) return undefined;
+        const to = Math.min(office.head, from + PART.entries);
+        const limit = from < (this.#troubles.get(office.office)?.until ?? 0) ? 1 : PART.filings;
+        entries = await readComparable(tx, office, { from, to, types, limit });
+        const { region } = office;
+        const part = await comparePart({ ...this.#ctx, sql: tx }, entries, { region, bytes: PART.bytes });
+        const last = entries[part.taken - 1];
+        const isAll = part.taken === entries.length && entries.length < limit;
+        const next = isAll || last === undefined ? to : last.index + 1;
+        await advanceComparison(tx, office, next);
+        return { ...part, next };
+      });
+    } catch (error) {
+      return await this.#fail(office, entries, error);
+    }
+    if (done === undefined) return { moved: false };
+    if (done.next >= (this.#troubles.get(office.office)?.until ?? 0)) this.#troubles.delete(office.office);
+    if (done.found > 0) metrics.count('comparison_findings', undefined, done.found);
+    for (const { filing, error } of done.faults) this.#report(error, { filing }, 'filing passed over');
+    return { moved: true };
   }
 
   /**
-   * How much comparing one filing found. A fault of the filing's own is reported and passed over: it must not stop the log.
-   * Undefined: the database failed, and it is tried again later.
+   * Nothing of a part was stored. Several filings are done once more one at a time, so that the one whose fault it is gets
+   * known. One that is alone is passed over when it is its own fault, or when the database fails with it again and again: it
+   * must not stop the log.
    */
-  async #attempt(tx: TransactionSql, entry: ComparableFiling, { region }: GrownOffice): Promise<number | undefined> {
-    const id = filingId(entry.office, entry.index);
-    try {
-      const found = await tx.savepoint((nested) => this.#compare(nested, entry, region));
-      this.#attempts.delete(id);
-      return found;
-    } catch (error) {
-      const attempts = (this.#attempts.get(id) ?? 0) + 1;
-      const isGivenUp = !isUnavailable(error) || attempts >= MAX_ATTEMPTS;
-      if (isGivenUp) this.#attempts.delete(id);
-      else this.#attempts.set(id, attempts);
-      this.#report(error, { filing: id, attempts }, isGivenUp ? 'filing passed over' : 'filing not compared');
-      return isGivenUp ? 0 : undefined;
+  async #fail(office: GrownOffice, entries: readonly ComparableFiling[], error: unknown): Promise<PartOutcome> {
+    const [first] = entries;
+    const last = entries.at(-1);
+    if (first === undefined || last === undefined) throw error;
+    const known = this.#troubles.get(office.office);
+    const isAlone = first === last;
+    const attempts = isAlone ? (known?.index === first.index ? known.attempts : 0) + 1 : 0;
+    const until = Math.max(last.index + 1, known?.until ?? 0);
+    this.#troubles.set(office.office, { until, index: first.index, attempts });
+    const pauseMs = isUnavailable(error) ? BACKOFF_MS.first : 0;
+    if (!isAlone) {
+      this.#report(error, { office: office.office }, 'filings not compared together');
+      return { moved: true, pauseMs };
     }
+    const isGivenUp = !isUnavailable(error) || attempts >= MAX_ATTEMPTS;
+    const fields = { filing: filingId(first.office, first.index), attempts };
+    this.#report(error, fields, isGivenUp ? 'filing passed over' : 'filing not compared');
+    if (isGivenUp) await this.#passOver(office, first.index);
+    return { moved: isGivenUp, pauseMs };
   }
 
-  async #compare(tx: TransactionSql, entry: ComparableFiling, region: string): Promise<number> {
-    const ctx = { ...this.#ctx, sql: tx };
-    const payload = await loadPayload(tx, entry);
-    const findings = await compareFiling(ctx, payload, entry.version, region);
-    if (findings.length > 0) await insertFindings(tx, entry, findings, this.#ctx.clock.now());
-    await this.#compareNext(ctx, tx, payload);
-    return findings.length;
-  }
-
-  /** What the filer has filed for the period after this one was compared without it, or with what it supersedes. */
-  async #compareNext(ctx: CompareContext, tx: TransactionSql, payload: FilingPayload): Promise<void> {
-    const type = ctx.catalogue().types.get(payload.type);
-    if (type === undefined || !looksBack(type)) return;
-    const after = periodAfter(type.metadata.periods, payload.period);
-    if (after === undefined) return;
-    const next = await findStandingFor(ctx, { filer: payload.filer, type: payload.type, ...after });
-    if (next === undefined) return;
-    const region = (await ctx.directory.office(next.office))?.region;
-    const findings = await compareFiling(ctx, await loadPayload(tx, next), next.version, region);
-    await replaceFindings(tx, next, findings, this.#ctx.clock.now());
+  async #passOver(office: GrownOffice, index: number): Promise<void> {
+    await transaction(this.#ctx.db.sql, async (tx) => {
+      const from = await lockComparison(tx, office);
+      if (from !== undefined && from <= index) await advanceComparison(tx, office, index + 1);
+    });
   }
 
   #report(error: unknown, fields: object, message: string): void {

@@ -40,7 +40,10 @@ export function dryRun(ctx: IngestContext, submission: Submission): Promise<DryR
     const verdict = await judge(ctx, payload, submission.receivedAt, options);
     if (!verdict.valid) return verdict;
     await refuseConflict(ctx, payload, sha256(jws.payload), destination);
-    const found = await compareFiling({ ...ctx, sql: ctx.db.sql }, payload, payload.version, options.region);
+    const found = await compareFiling(
+      { ...ctx, sql: ctx.db.sql },
+      { payload, version: payload.version, region: options.region },
+    );
     return { ...verdict, warnings: [...verdict.warnings, ...found] };
   });
 }

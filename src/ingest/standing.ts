@@ -1,3 +1,4 @@
+import { setImmediate } from 'node:timers/promises';
 import { type Agency, type FilingKind, type FilingPayload, filingId, laneOf, type Period } from '../domain/filing.ts';
 import { filerPrefix, monthNumber } from '../domain/filing-key.ts';
 import type { Directory } from '../identity/records.ts';
@@ -9,6 +10,7 @@ import {
   listStanding,
   type Reach,
   readContents,
+  type StandingFilter,
   type StandingRow,
   type StoredContent,
 } from '../storage/standing.ts';
@@ -47,53 +49,55 @@ export interface Standing {
   readonly late: boolean;
 }
 
-export interface StandingPayload extends Standing {
-  readonly payload: FilingPayload;
-}
-
 const LIMIT = 64;
-/** Of contents held at once; the largest filing may have more alone. */
-const MAX_BYTES = 48 * 1024 * 1024;
+
+/** What stands for each query, newest period first, without contents: one statement, however many queries there are. */
+export async function findStanding(ctx: StandingContext, queries: readonly StandingQuery[]): Promise<StandingRow[][]> {
+  return await listStanding(ctx.sql, await Promise.all(queries.map((query) => filterFor(ctx, query))));
+}
 
 /** What stands of a filer and type, newest period first, without contents. */
 export async function standingFilings(ctx: StandingContext, query: StandingQuery): Promise<Standing[]> {
-  return (await findStandingRows(ctx, query)).map(withoutPlace);
+  const rows = await findStanding(ctx, [query]);
+  return rows.flat().map(withoutPlace);
 }
 
-/**
- * What stands of a filer and type, newest period first, with what was signed.
- *
- * At most `limit` filings and 48 MB of contents; beyond that the older ones are left out. Who needs all of a range asks by
- * smaller ranges, and who adds up finds that the periods do not fill it.
- */
-export async function standingPayloads(ctx: StandingContext, query: StandingQuery): Promise<StandingPayload[]> {
-  const rows = await findStandingRows(ctx, query);
-  let bytes = 0;
-  const held = rows.filter((row, i) => {
-    bytes += row.bytes;
-    return i === 0 || bytes <= MAX_BYTES;
-  });
-  const contents = await readContents(ctx.sql, held);
-  return held.map((row) => {
-    const found = contents.find(({ office, index }) => office === row.office && index === row.index);
-    assert(found !== undefined, 'a filing that stands has its content');
-    return { ...withoutPlace(row), payload: payloadOf(found) };
-  });
+/** Contents are parsed so far at one go, some milliseconds: then others have their turn. */
+const TURN_CHARACTERS = 256 * 1024;
+
+/** What was signed, by the ids of the filings. */
+export type Payloads = ReadonlyMap<string, FilingPayload>;
+
+/** What was signed, of filings that are there; each is read once, however often it is named. */
+export async function loadPayloads(
+  sql: Sql | TransactionSql,
+  positions: readonly FilingPosition[],
+): Promise<Map<string, FilingPayload>> {
+  const wanted = new Map(positions.map((position) => [filingId(position.office, position.index), position]));
+  const contents = await readContents(sql, [...wanted.values()]);
+  assert(contents.length === wanted.size, 'a filing that is there has its content');
+  const payloads = new Map<string, FilingPayload>();
+  let parsed = 0;
+  for (const each of contents) {
+    payloads.set(filingId(each.office, each.index), payloadOf(each));
+    parsed += each.content.length;
+    if (parsed < TURN_CHARACTERS) continue;
+    parsed = 0;
+    await setImmediate();
+  }
+  return payloads;
 }
 
-/** The newest that stands for exactly one period, and where. */
-export async function findStandingFor(
-  ctx: StandingContext,
-  query: Omit<StandingQuery, 'reach' | 'limit'>,
-): Promise<StandingRow | undefined> {
-  return (await findStandingRows(ctx, { ...query, reach: 'exactly', limit: 1 }))[0];
-}
-
-/** What was signed, of one filing that is there. */
+/** {@link loadPayloads} of one. */
 export async function loadPayload(sql: Sql | TransactionSql, position: FilingPosition): Promise<FilingPayload> {
-  const [found] = await readContents(sql, [position]);
-  assert(found !== undefined, 'a filing that is there has its content');
-  return payloadOf(found);
+  return payloadIn(await loadPayloads(sql, [position]), position);
+}
+
+/** The payload of a filing that was loaded. */
+export function payloadIn(payloads: Payloads, { office, index }: Omit<FilingPosition, 'lane'>): FilingPayload {
+  const payload = payloads.get(filingId(office, index));
+  assert(payload !== undefined, 'what is needed was loaded');
+  return payload;
 }
 
 /** Every office that the filer was ever registered in, of one agency or of all: filings may stand in any of their logs. */
@@ -115,11 +119,10 @@ export function agencyOf(type: string): Agency {
   return type.slice(0, type.indexOf('.')) as Agency;
 }
 
-async function findStandingRows(ctx: StandingContext, query: StandingQuery): Promise<StandingRow[]> {
+async function filterFor(ctx: StandingContext, query: StandingQuery): Promise<StandingFilter> {
   const offices = await officesOf(ctx, query.filer, agencyOf(query.type));
-  if (offices.length === 0) return [];
   const { from, to, reach = 'inside' } = query;
-  return await listStanding(ctx.sql, {
+  return {
     lanes: [...new Set(offices.map((office) => laneOf(office, ctx.lanes)))],
     tag: filerPrefix(query.filer, 0).subarray(2),
     filer: query.filer,
@@ -132,7 +135,7 @@ async function findStandingRows(ctx: StandingContext, query: StandingQuery): Pro
     reach,
     reference: query.reference,
     limit: query.limit ?? LIMIT,
-  });
+  };
 }
 
 function withoutPlace({ lane: _, index, bytes: _bytes, ...row }: StandingRow): Standing {

@@ -10,7 +10,7 @@ import type { Settings } from '../settings/records.ts';
 import type { Violation } from '../std/errors.ts';
 import type { Database } from '../storage/db.ts';
 import { loadFiling } from '../storage/filing-lookup.ts';
-import { checkEarlierPeriod } from './earlier-period.ts';
+import { checkEarlierPeriods } from './earlier-period.ts';
 import { loadPayload } from './standing.ts';
 
 export interface ValidateContext {
@@ -107,7 +107,8 @@ const NOTHING_BEFORE: Before = { errors: [] };
 
 async function lookBefore(ctx: ValidateContext, payload: FilingPayload, type: FilingType): Promise<Before> {
   const insists = type.metadata.earlierPeriod === 'refusal' && payload.kind === 'original';
-  const earlier = insists ? await checkEarlierPeriod({ ...ctx, sql: ctx.db.sql }, payload, type, 'error') : [];
+  const standing = { ...ctx, sql: ctx.db.sql };
+  const earlier = insists ? (await checkEarlierPeriods(standing, [{ payload, type }], 'error')).flat() : [];
   if (payload.supersedes === undefined) return earlier.length === 0 ? NOTHING_BEFORE : { errors: earlier };
   const superseded = await findSuperseded(ctx, payload);
   return { errors: [...checkSuperseded(payload, superseded), ...earlier], superseded };

@@ -1,4 +1,5 @@
-import type { Sql, TransactionSql } from 'postgres';
+import type { PendingQuery, Row, Sql, TransactionSql } from 'postgres';
+import type { Period } from '../domain/filing.ts';
 import { formatInstant } from '../std/clock.ts';
 import type { Violation } from '../std/errors.ts';
 import type { LogKey } from './log.ts';
@@ -68,8 +69,21 @@ export async function commitWithoutWaiting(tx: TransactionSql): Promise<void> {
   await tx`SET LOCAL synchronous_commit TO off`;
 }
 
+/**
+ * For the rest of the transaction PostgreSQL interprets statements: what many filings look up at once it takes for a thousand
+ * times the work that it is, and would compile (JIT) for longer than it takes.
+ */
+export async function runUncompiled(tx: TransactionSql): Promise<void> {
+  await tx`SET LOCAL jit TO off`;
+}
+
 export interface ComparableFiling extends FilingPosition {
+  readonly type: string;
   readonly version: string;
+  readonly filer: string;
+  readonly period: Period;
+  /** Bytes of its content. */
+  readonly bytes: number;
 }
 
 /** The filings of these types among entries [from, to), in their order. */
@@ -78,39 +92,61 @@ export async function readComparable(
   key: LogKey,
   range: { readonly from: number; readonly to: number; readonly types: readonly string[]; readonly limit: number },
 ): Promise<ComparableFiling[]> {
-  const rows = await tx<ComparableFiling[]>`
-    SELECT lane, office, idx AS index, version FROM filing
+  const rows = await tx<(Omit<ComparableFiling, 'period'> & { period_from: string; period_to: string })[]>`
+    SELECT lane, office, idx AS index, type, version, filer, period_from, period_to, octet_length(content) AS bytes
+    FROM filing
     WHERE lane = ${key.lane} AND office = ${key.office} AND idx >= ${range.from} AND idx < ${range.to}
       AND type = ANY(${[...range.types]}::text[])
     ORDER BY idx
     LIMIT ${range.limit}`;
-  return [...rows];
+  return rows.map(({ period_from: from, period_to: to, ...row }) => ({ ...row, period: { from, to } }));
 }
 
-/** What comparing a filing found. What was found anew in the meantime, because another was filed, is newer and stays. */
-export async function insertFindings(
+/** Filings of one lane: nobody else who locks them goes on with one of them until the end. */
+export async function lockFilings(
   tx: TransactionSql,
-  filing: FilingPosition,
-  findings: readonly Violation[],
-  atEpochMs: number,
+  lane: number,
+  filings: readonly Omit<FilingPosition, 'lane'>[],
 ): Promise<void> {
   await tx`
+    SELECT FROM unnest(${filings.map((f) => f.office)}::text[], ${filings.map((f) => f.index)}::bigint[]) AS want (office, idx),
+    LATERAL (
+      SELECT FROM filing
+      WHERE filing.lane = ${lane} AND filing.office = want.office AND filing.idx BETWEEN want.idx AND want.idx
+      ORDER BY filing.idx LIMIT 1
+      FOR NO KEY UPDATE
+    ) AS f`;
+}
+
+/** What comparing a filing found. */
+export interface Found extends FilingPosition {
+  readonly findings: readonly Violation[];
+}
+
+/** Stores what was found; what was found anew in the meantime, because another was filed, is newer and stays. */
+export async function insertFindings(tx: TransactionSql, found: readonly Found[], atEpochMs: number): Promise<void> {
+  await tx`
     INSERT INTO filing_finding (lane, office, idx, findings, found_at)
-    VALUES (${filing.lane}, ${filing.office}, ${filing.index}, ${tx.json(findings as never)}, ${formatInstant(atEpochMs)})
+    ${foundRows(tx, found, atEpochMs)}
     ON CONFLICT (lane, office, idx) DO NOTHING`;
 }
 
-/** What comparing it again found, be it nothing. */
-export async function replaceFindings(
-  tx: TransactionSql,
-  filing: FilingPosition,
-  findings: readonly Violation[],
-  atEpochMs: number,
-): Promise<void> {
+/** Stores what comparing them again found, be it nothing. */
+export async function replaceFindings(tx: TransactionSql, found: readonly Found[], atEpochMs: number): Promise<void> {
   await tx`
     INSERT INTO filing_finding (lane, office, idx, findings, found_at)
-    VALUES (${filing.lane}, ${filing.office}, ${filing.index}, ${tx.json(findings as never)}, ${formatInstant(atEpochMs)})
+    ${foundRows(tx, found, atEpochMs)}
     ON CONFLICT (lane, office, idx) DO UPDATE SET findings = excluded.findings, found_at = excluded.found_at`;
+}
+
+/** In one order: two processes that store the same rows wait for each other, and not each for the other. */
+function foundRows(tx: TransactionSql, found: readonly Found[], atEpochMs: number): PendingQuery<Row[]> {
+  return tx`
+    SELECT lane, office, idx, findings::jsonb, ${formatInstant(atEpochMs)}::timestamptz
+    FROM unnest(${found.map((f) => f.lane)}::smallint[], ${found.map((f) => f.office)}::text[],
+      ${found.map((f) => f.index)}::bigint[], ${found.map((f) => JSON.stringify(f.findings))}::text[])
+      AS f (lane, office, idx, findings)
+    ORDER BY lane, office, idx`;
 }
 
 /** Only those with a row, in no order. */

@@ -24,6 +24,7 @@ export interface StandingRow {
 /** Which periods: those inside two days, those that share a day with what is between them, or the one from one to the other. */
 export type Reach = 'inside' | 'overlapping' | 'exactly';
 
+/** One question; as many as wanted are asked at once. */
 export interface StandingFilter {
   /** Lanes of every office of the type's agency that the filer was ever registered in. */
   readonly lanes: readonly number[];
@@ -44,57 +45,101 @@ export interface StandingFilter {
 /** Of one filer, type and month in one lane; far more than any period has. */
 const MAX_ROWS = 100_000;
 
+/** What a period's first and last day must lie between, each reach the same four days: one statement serves them all. */
+const BOUNDS: Readonly<Record<Reach, (from: PlainDate, to: PlainDate) => readonly [Days, Days]>> = {
+  inside: (from, to) => [
+    { least: from, most: 'infinity' },
+    { least: '-infinity', most: to },
+  ],
+  overlapping: (from, to) => [
+    { least: '-infinity', most: to },
+    { least: from, most: 'infinity' },
+  ],
+  exactly: (from, to) => [
+    { least: from, most: from },
+    { least: to, most: to },
+  ],
+};
+
+interface Days {
+  readonly least: string;
+  readonly most: string;
+}
+
+interface FoundRow {
+  n: number;
+  lane: number;
+  office: string;
+  idx: number;
+  version: string;
+  period_from: string;
+  period_to: string;
+  reference: string | null;
+  kind: FilingKind;
+  received_at: string;
+  late: boolean;
+  bytes: number;
+}
+
 /**
- * What stands, newest period first. Walks the unique index on (lane, key) month by month, as `listFilings` does, and then
- * leaves out what a later filing of the same months supersedes: that one has the same period, so it is among them.
+ * What stands, for each filter the newest period first. Walks the unique index on (lane, key) for each filter, lane and
+ * month, as `listFilings` does, and then leaves out what a later filing that the same filter finds supersedes: that one has
+ * the same period and reference, so it is among them.
  */
-export async function listStanding(sql: Sql | TransactionSql, filter: StandingFilter): Promise<StandingRow[]> {
-  const { from, to } = filter;
-  const reached = {
-    inside: sql`AND filing.period_from >= ${from}::date AND filing.period_to <= ${to}::date`,
-    overlapping: sql`AND filing.period_from <= ${to}::date AND filing.period_to >= ${from}::date`,
-    exactly: sql`AND filing.period_from = ${from}::date AND filing.period_to = ${to}::date`,
-  }[filter.reach];
-  const rows = await sql<
-    {
-      lane: number;
-      office: string;
-      idx: number;
-      version: string;
-      period_from: string;
-      period_to: string;
-      reference: string | null;
-      kind: FilingKind;
-      received_at: string;
-      late: boolean;
-      bytes: number;
-    }[]
-  >`
+export async function listStanding(
+  sql: Sql | TransactionSql,
+  filters: readonly StandingFilter[],
+): Promise<StandingRow[][]> {
+  const wanted = filters.flatMap((filter, n) => {
+    const [first, last] = BOUNDS[filter.reach](filter.from, filter.to);
+    return filter.lanes.map((lane) => ({ ...filter, n, lane, first, last, tag: filter.tag.toString('hex') }));
+  });
+  if (wanted.length === 0) return filters.map(() => []);
+  const each = <T>(column: (want: (typeof wanted)[number]) => T): T[] => wanted.map(column);
+  const rows = await sql<FoundRow[]>`
     WITH filed AS MATERIALIZED (
-      SELECT f.*
-      FROM generate_series(${filter.toMonth}::int, ${filter.fromMonth}::int, -1) AS m (month),
-      unnest(${[...filter.lanes]}::smallint[]) AS l (lane),
+      SELECT w.n, w.most, f.*
+      FROM unnest(
+        ${each((w) => w.n)}::int[], ${each((w) => w.lane)}::smallint[], ${each((w) => w.tag)}::text[],
+        ${each((w) => w.filer)}::text[], ${each((w) => w.type)}::text[], ${each((w) => w.reference ?? null)}::text[],
+        ${each((w) => w.fromMonth)}::int[], ${each((w) => w.toMonth)}::int[],
+        ${each((w) => w.first.least)}::date[], ${each((w) => w.first.most)}::date[],
+        ${each((w) => w.last.least)}::date[], ${each((w) => w.last.most)}::date[], ${each((w) => w.limit)}::int[]
+      ) AS w (n, lane, tag, filer, type, reference, from_month, to_month, first_least, first_most, last_least, last_most, most),
+      LATERAL generate_series(w.to_month, w.from_month, -1) AS m (month),
       LATERAL (
         SELECT filing.lane, filing.office, filing.idx, filing.version, filing.period_from, filing.period_to, filing.reference,
           filing.kind, filing.supersedes, filing.received_at, filing.late, octet_length(filing.content) AS bytes
         FROM filing
-        WHERE filing.lane = l.lane
-        AND filing.key >= substring(int4send(m.month) FROM 3) || ${filter.tag}::bytea
-        AND filing.key <= substring(int4send(m.month) FROM 3) || ${Buffer.concat([filter.tag, LAST_KEY])}::bytea
-        AND filing.filer = ${filter.filer} AND filing.type = ${filter.type}
-        ${reached}
-        ${filter.reference === undefined ? sql`` : sql`AND filing.reference = ${filter.reference}`}
+        WHERE filing.lane = w.lane
+        AND filing.key >= substring(int4send(m.month) FROM 3) || decode(w.tag, 'hex')
+        AND filing.key <= substring(int4send(m.month) FROM 3) || decode(w.tag, 'hex') || ${LAST_KEY}::bytea
+        AND filing.filer = w.filer AND filing.type = w.type
+        AND filing.period_from >= w.first_least AND filing.period_from <= w.first_most
+        AND filing.period_to >= w.last_least AND filing.period_to <= w.last_most
+        AND (w.reference IS NULL OR filing.reference = w.reference)
         ORDER BY filing.key
         LIMIT ${MAX_ROWS}
       ) AS f
     )
-    SELECT lane, office, idx, version, period_from, period_to, reference, kind, received_at, late, bytes
-    FROM filed AS f
-    WHERE kind <> 'void'
-    AND NOT EXISTS (SELECT FROM filed AS s WHERE s.supersedes = f.office || '.' || f.idx)
-    ORDER BY period_to DESC, period_from DESC, received_at DESC, office, idx DESC
-    LIMIT ${filter.limit}`;
-  return rows.map((row) => ({
+    SELECT n, lane, office, idx, version, period_from, period_to, reference, kind, received_at, late, bytes
+    FROM (
+      SELECT *, row_number() OVER (
+        PARTITION BY n ORDER BY period_to DESC, period_from DESC, received_at DESC, office, idx DESC
+      ) AS nth
+      FROM filed AS f
+      WHERE kind <> 'void'
+      AND NOT EXISTS (SELECT FROM filed AS s WHERE s.n = f.n AND s.supersedes = f.office || '.' || f.idx)
+    ) AS standing
+    WHERE nth <= most
+    ORDER BY n, nth`;
+  const found: StandingRow[][] = filters.map(() => []);
+  for (const row of rows) found[row.n]?.push(standingRow(row));
+  return found;
+}
+
+function standingRow(row: FoundRow): StandingRow {
+  return {
     lane: row.lane,
     office: row.office,
     index: row.idx,
@@ -105,7 +150,7 @@ export async function listStanding(sql: Sql | TransactionSql, filter: StandingFi
     receivedAt: instant(row.received_at),
     late: row.late,
     bytes: row.bytes,
-  }));
+  };
 }
 
 const LAST_KEY = Buffer.alloc(32, 0xff);

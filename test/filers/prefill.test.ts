@@ -30,7 +30,8 @@ function begin(filer: SigningParty, type: string, period: { from: string; to: st
 /** What comparing a filing with those before it finds. */
 function findings(payload: FilingPayload): Promise<readonly Violation[]> {
   const { db, lanes, directory, catalogue, settings } = world.ctx;
-  return compareFiling({ sql: db.sql, lanes, directory, catalogue, settings }, payload, payload.version, '350100');
+  const comparand = { payload, version: payload.version, region: '350100' };
+  return compareFiling({ sql: db.sql, lanes, directory, catalogue, settings }, comparand);
 }
 
 type Lines = Record<string, Record<string, number>>;

@@ -56,7 +56,8 @@ async function refusal(payload: Payload): Promise<readonly Violation[]> {
 
 const found = async (payload: Payload): Promise<readonly Violation[]> => {
   const { ctx } = warning;
-  const findings = await compareFiling({ ...ctx, sql: ctx.db.sql }, payload as never, undefined, undefined);
+  const comparand = { payload: payload as never, version: undefined, region: undefined };
+  const findings = await compareFiling({ ...ctx, sql: ctx.db.sql }, comparand);
   return findings.filter((each) => each.code === 'earlier-period');
 };
 

@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, beforeEach, expect, test } from 'vitest';
+import { laneOf } from '../../src/domain/filing.ts';
 import { submitBulk } from '../../src/ingest/bulk.ts';
 import { submit } from '../../src/ingest/pipeline.ts';
-import { type StandingContext, standingFilings, standingPayloads } from '../../src/ingest/standing.ts';
+import { loadPayload, type Standing, type StandingContext, standingFilings } from '../../src/ingest/standing.ts';
 import type { FilingView } from '../../src/ingest/view.ts';
 import { sha256 } from '../../src/std/bytes.ts';
 import { splitLines } from '../../src/std/lines.ts';
+import type { FilingPosition } from '../../src/storage/standing.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import { flattened, lodging, type Payload, type SigningParty } from '../support/filer.ts';
 import { file, GATEWAY, registration, type TestIngest, testIngest } from '../support/ingest.ts';
@@ -33,6 +35,16 @@ const on = (day: string, changes: Payload = {}): Payload => {
   return { ...payload, data: { ...(payload.data as object), checkIn: `${day}T00:00:10+08:00` } };
 };
 const stored = async (payload: Payload): Promise<FilingView> => (await file(ingest, filer, payload)).filing;
+/** What stands, with what was signed. */
+async function standingPayloads(asked: Parameters<typeof standingFilings>[1]): Promise<(Standing & Payload)[]> {
+  const found = await standingFilings(ctx, asked);
+  return await Promise.all(
+    found.map(async (each) => ({ ...each, payload: await loadPayload(ctx.sql, placeOf(each)) })),
+  );
+}
+function placeOf({ id, office }: Standing): FilingPosition {
+  return { lane: laneOf(office, ctx.lanes), office, index: Number(id.slice(office.length + 1)) };
+}
 const query = (from: string, to: string) => ({ filer: filer.id, type: 'psb.lodging', from, to });
 
 test('the head of each chain stands, a voided one does not, and a new original stands again', async () => {
@@ -42,7 +54,7 @@ test('the head of each chain stands, a voided one does not, and a new original s
 
   const correction = { ...first, kind: 'correction', supersedes: id };
   const corrected = await stored(correction);
-  const [standing, ...others] = await standingPayloads(ctx, query('2026-10-01', '2026-10-31'));
+  const [standing, ...others] = await standingPayloads(query('2026-10-01', '2026-10-31'));
   expect(others).toEqual([]);
   expect(standing).toEqual({
     id: corrected.id,
@@ -57,7 +69,7 @@ test('the head of each chain stands, a voided one does not, and a new original s
   });
 
   const voiding = await stored({ ...first, kind: 'void', supersedes: corrected.id, data: undefined });
-  expect(await standingPayloads(ctx, query('2026-10-01', '2026-10-31'))).toEqual([]);
+  expect(await standingPayloads(query('2026-10-01', '2026-10-31'))).toEqual([]);
   const again = await stored({ ...first, supersedes: voiding.id });
   expect((await standingFilings(ctx, query('2026-10-01', '2026-10-31'))).map((each) => each.id)).toEqual([again.id]);
 });
@@ -122,7 +134,7 @@ test('what was signed is read back from every form in which it comes', async () 
   for await (const some of submitBulk(ingest.ctx, splitLines(chunks, 65_536), () => ingest.clock.now()))
     outcomes.push(...some);
   expect(outcomes).toMatchObject([{ accepted: { kind: 'stored' } }]);
-  const payloads = (await standingPayloads(ctx, query('2026-10-08', '2026-10-08'))).map((each) => each.payload);
+  const payloads = (await standingPayloads(query('2026-10-08', '2026-10-08'))).map((each) => each.payload);
   expect(payloads).toHaveLength(3);
   expect(payloads).toEqual(expect.arrayContaining([compact, flat, line]));
 });
