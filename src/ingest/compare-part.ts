@@ -7,7 +7,7 @@ import {
   type ComparableFiling,
   type Found,
   insertFindings,
-  lockFilings,
+  lockFindings,
   replaceFindings,
 } from '../storage/findings.ts';
 import type { FilingPosition, StandingRow } from '../storage/standing.ts';
@@ -26,7 +26,7 @@ import { findStanding, loadPayloads, payloadIn, type StandingQuery } from './sta
 //
 // Two kinds of findings are stored. Those of the entries themselves: one process at a time has the log's lock. And those of
 // what was filed before an entry for the period after it; that may stand in any log, and be the next of entries in several, so
-// that two processes may be at it. It is therefore locked before anything is read for it: who comes second has read later.
+// that two processes may be at it. Its findings are therefore locked before anything is read for it: who comes second has read later.
 
 export interface PartContext extends Omit<CompareContext, 'sql'> {
   readonly sql: TransactionSql;
@@ -68,10 +68,8 @@ export async function comparePart(
     bytes,
     ({ entry, after }) => entry.bytes + (after === undefined ? 0 : after.bytes),
   );
-  await lockAll(
-    ctx.sql,
-    steps.flatMap(({ after }) => after ?? []),
-  );
+  const after = byId(steps.flatMap((step) => step.after ?? []));
+  if (after.size > 0) await lockFindings(ctx.sql, [...after.values()], ctx.clock.now());
   const plans = await plansOf(ctx, steps, region);
   const bytesOf = (filing: FilingPosition | undefined): number =>
     filing === undefined ? 0 : (plans.get(idOf(filing))?.bytes ?? 0);
@@ -108,19 +106,6 @@ function queryAfter(ctx: PartContext, { filer, type: name, period }: ComparableF
   if (type === undefined || !looksBack(type)) return undefined;
   const after = periodAfter(type.metadata.periods, period);
   return after && { filer, type: name, ...after, reach: 'exactly', limit: 1 };
-}
-
-/** In one order, as all do. */
-async function lockAll(tx: TransactionSql, filings: readonly FilingPosition[]): Promise<void> {
-  const sorted = filings.toSorted((a, b) => (a.office < b.office ? -1 : a.office > b.office ? 1 : a.index - b.index));
-  const lanes = [...new Set(sorted.map(({ lane }) => lane))].sort((a, b) => a - b);
-  for (const lane of lanes) {
-    await lockFilings(
-      tx,
-      lane,
-      sorted.filter((filing) => filing.lane === lane),
-    );
-  }
 }
 
 async function plansOf(ctx: PartContext, steps: readonly Step[], region: string): Promise<Map<string, ComparisonPlan>> {

@@ -13,7 +13,6 @@ import {
   insertComparison,
   lockComparison,
   readComparable,
-  runUncompiled,
 } from '../storage/findings.ts';
 import { transaction } from '../storage/transaction.ts';
 import { type CompareContext, isCompared } from './compare-filing.ts';
@@ -208,7 +207,6 @@ class Follower {
     try {
       done = await transaction(db.sql, async (tx) => {
         await commitWithoutWaiting(tx);
-        await runUncompiled(tx);
         const from = await lockComparison(tx, office);
         if (from === undefined || from >= office.head) return undefined;
         const to = Math.min(office.head, from + PART.entries);

@@ -69,14 +69,6 @@ export async function commitWithoutWaiting(tx: TransactionSql): Promise<void> {
   await tx`SET LOCAL synchronous_commit TO off`;
 }
 
-/**
- * For the rest of the transaction PostgreSQL interprets statements: what many filings look up at once it takes for a thousand
- * times the work that it is, and would compile (JIT) for longer than it takes.
- */
-export async function runUncompiled(tx: TransactionSql): Promise<void> {
-  await tx`SET LOCAL jit TO off`;
-}
-
 export interface ComparableFiling extends FilingPosition {
   readonly type: string;
   readonly version: string;
@@ -102,22 +94,6 @@ export async function readComparable(
   return rows.map(({ period_from: from, period_to: to, ...row }) => ({ ...row, period: { from, to } }));
 }
 
-/** Filings of one lane: nobody else who locks them goes on with one of them until the end. */
-export async function lockFilings(
-  tx: TransactionSql,
-  lane: number,
-  filings: readonly Omit<FilingPosition, 'lane'>[],
-): Promise<void> {
-  await tx`
-    SELECT FROM unnest(${filings.map((f) => f.office)}::text[], ${filings.map((f) => f.index)}::bigint[]) AS want (office, idx),
-    LATERAL (
-      SELECT FROM filing
-      WHERE filing.lane = ${lane} AND filing.office = want.office AND filing.idx BETWEEN want.idx AND want.idx
-      ORDER BY filing.idx LIMIT 1
-      FOR NO KEY UPDATE
-    ) AS f`;
-}
-
 /** What comparing a filing found. */
 export interface Found extends FilingPosition {
   readonly findings: readonly Violation[];
@@ -137,6 +113,22 @@ export async function replaceFindings(tx: TransactionSql, found: readonly Found[
     INSERT INTO filing_finding (lane, office, idx, findings, found_at)
     ${foundRows(tx, found, atEpochMs)}
     ON CONFLICT (lane, office, idx) DO UPDATE SET findings = excluded.findings, found_at = excluded.found_at`;
+}
+
+/**
+ * Whoever else stores findings of these filings, or locks them, waits until the end of the transaction. Those without
+ * findings get empty ones: what is locked is what will be stored.
+ */
+export async function lockFindings(
+  tx: TransactionSql,
+  filings: readonly FilingPosition[],
+  atEpochMs: number,
+): Promise<void> {
+  const empty = filings.map(({ lane, office, index }) => ({ lane, office, index, findings: [] }));
+  await tx`
+    INSERT INTO filing_finding (lane, office, idx, findings, found_at)
+    ${foundRows(tx, empty, atEpochMs)}
+    ON CONFLICT (lane, office, idx) DO UPDATE SET found_at = filing_finding.found_at`;
 }
 
 /** In one order: two processes that store the same rows wait for each other, and not each for the other. */

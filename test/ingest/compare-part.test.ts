@@ -294,7 +294,7 @@ describe('what was filed for the period after', () => {
       new Proxy(tx, {
         apply(target, self, args) {
           const query = Reflect.apply(target as never, self, args);
-          if (!String(args[0]).includes('INSERT INTO filing_finding')) return query;
+          if (!String(args[0]).includes('SET findings = excluded')) return query;
           isRead();
           return mayStore.then(() => query);
         },

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { Pool, type PoolOptions } from '../../src/ingest/pool.ts';
+import { type Gather, Pool, type PoolOptions } from '../../src/ingest/pool.ts';
 import { systemClock } from '../../src/std/clock.ts';
 import { GatewayError } from '../../src/std/errors.ts';
 import { HandClock } from '../support/identity.ts';
@@ -189,7 +189,7 @@ describe('a tick that gathers', () => {
   const PATIENT = { msEach: 60_000, maxMs: 60_000, items: 5 };
 
   /** A pool with so many inside, of whom the first has just been committed. */
-  async function busy(inside: number, gather: Options['gather']) {
+  async function busy(inside: number, gather: Gather) {
     const { pool: p, ticks } = pool({ gather });
     const places = Array.from({ length: inside }, () => p.tryEnter(1));
     const first = p.submit(0, 1);

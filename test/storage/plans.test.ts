@@ -6,7 +6,7 @@ import { readDeliveries } from '../../src/storage/cosignatures.ts';
 import { copyEntries, readUrgent } from '../../src/storage/feed.ts';
 import { listFilings, loadFiling, loadFilings, loadTicks } from '../../src/storage/filing-lookup.ts';
 import { findByKeys, findManifests } from '../../src/storage/filings.ts';
-import { lockFilings, readComparable } from '../../src/storage/findings.ts';
+import { readComparable } from '../../src/storage/findings.ts';
 import { readLeaves } from '../../src/storage/log.ts';
 import { findKeyed } from '../../src/storage/obligations.ts';
 import { listStanding, readContents } from '../../src/storage/standing.ts';
@@ -115,7 +115,6 @@ test('what is compared is read through the primary key', async () => {
   expect(await scans((tx) => readContents(tx, places))).toEqual({ filing_pk: 2 });
   const range = { from: 0, to: 4_096, types: ['tax.vat.general'], limit: 32 };
   expect(await scans((tx) => readComparable(tx, log, range))).toEqual({ filing_pk: 1 });
-  expect(await scans((tx) => lockFilings(tx, log.lane, places))).toEqual({ filing_pk: 2 });
 });
 
 test('what is delivered is told by walks of primary keys', async () => {
