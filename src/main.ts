@@ -25,6 +25,7 @@ import { GatewayKeys } from './identity/gateway-keys.ts';
 import { ensureOperator, operatorIn } from './identity/own-parties.ts';
 import { openSigner, type Signer } from './identity/signer.ts';
 import { Tokens } from './identity/tokens.ts';
+import { FILING_BOUNDS } from './ingest/bounds.ts';
 import { type CheckedFiling, type CommitContext, type CommitOutcome, commitTick } from './ingest/commit.ts';
 import { startComparison } from './ingest/comparison.ts';
 import { Deferrals } from './ingest/deferrals.ts';
@@ -58,14 +59,6 @@ import { type Act, appendToTrail, Recorder, recordAct, type TrailContext } from 
 /** How long answers may take to leave once the gateway was told to stop; the whole stop has 10 s. */
 const GRACE_MS = 6_000;
 
-const POOL_BOUNDS = {
-  bearableMs: 1_000,
-  smallShare: 64,
-  maxTickItems: 256,
-  gather: { msEach: 0.5, maxMs: 40, items: 192 },
-  maxTickBytes: 16 * 1024 * 1024,
-  maxWaitMs: 4_000,
-};
 const TRAIL_BOUNDS = {
   maxItems: 4_096,
   maxBytes: 4 * 1024 * 1024,
@@ -274,7 +267,7 @@ function makePool(
     clock: ctx.clock,
     maxItems: config.pool.maxFilings,
     maxBytes: config.pool.maxBytes,
-    ...POOL_BOUNDS,
+    ...FILING_BOUNDS,
   });
 }
 
@@ -377,7 +370,7 @@ function makeParts(input: PartsInput) {
   const authenticate = authenticator(tokens);
   const { trail, recorder } = makeTrail({ sql: db.sql, clock }, telemetry);
   const app = createApp({ routes, authenticate, limits, recorder, clock, log, metrics, random: randomBytes, failures });
-  const room = { room: () => pool.room, share: () => pool.share };
+  const room = { room: () => pool.room, share: () => pool.share, hasEnough: () => pool.hasEnough };
   const door = { path: '/v1/filings', operationId: 'submitFiling', ...room, deferrals, limits, clock };
   return { app, door, pool, signatures, trail, comparison, logContext };
 }

@@ -19,6 +19,8 @@ export interface Door {
   readonly operationId: string;
   /** How many filings could be taken now; none: what comes would be refused anyway. */
   readonly room: () => number;
+  /** Whether what comes should wait here, since enough is at work. */
+  readonly hasEnough: () => boolean;
   /** How many places one party may have now. */
   readonly share: () => number;
   /** Those of whom none are taken at present. */
@@ -43,7 +45,12 @@ const WAITS = 4;
 const OVERLOADED = new GatewayError('overloaded');
 const REFUSALS: Readonly<Record<Language, Refusal>> = { zh: refusalIn('zh'), en: refusalIn('en') };
 
-type Deps = { readonly ids: RequestIds; readonly metrics: Metrics };
+type Deps = { readonly ids: RequestIds; readonly metrics: Metrics; readonly turns: Turns };
+
+/** Where filings wait that were not turned away. */
+export function turnsAt({ hasEnough }: Pick<Door, 'hasEnough'>): Turns {
+  return new Turns(BEGUN_A_TURN, hasEnough);
+}
 
 /**
  * Turns filings away as soon as their head is read while there is no room for them, or the beginning of their body while their party is
@@ -58,7 +65,7 @@ export function guarded(door: Door, deps: Deps, listener: RequestListener): Requ
     const labels = { operation: door.operationId, status: String(PROBLEMS[code].status), problem: code };
     deps.metrics.count('http_requests_total', labels);
   };
-  const turns = new Turns(BEGUN_A_TURN);
+  const { turns } = deps;
   const begin = (incoming: IncomingMessage, outgoing: ServerResponse, owner: Owner): void => {
     turns.begin(owner, () => {
       if (!incoming.destroyed) listener(incoming, outgoing);

@@ -12,7 +12,7 @@ import { getRequestListener, RequestError } from '@hono/node-server';
 import type { Hono } from 'hono';
 import { type ErrorCode, GatewayError } from '../std/errors.ts';
 import type { Logger, Metrics, RandomBytes } from '../std/telemetry.ts';
-import { type Door, guarded, isGuarded } from './door.ts';
+import { type Door, guarded, isGuarded, turnsAt } from './door.ts';
 import { describeFault } from './failures.ts';
 import { COMMON_HEADERS } from './headers.ts';
 import { Line } from './line.ts';
@@ -78,7 +78,9 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   const ids = new RequestIds(options.random);
   const strangers = new Strangers(ids, options.log);
   const { door, metrics } = options;
-  const line = door && new Line(door);
+  const turns = door && turnsAt(door);
+  // Those who wait at the door have what room there is.
+  const line = door && turns && new Line({ ...door, room: () => door.room() - turns.waiting });
   const listener = getRequestListener(options.app.fetch, { errorHandler: (error) => strangers.response(error) });
   const server = createServer(
     {
@@ -91,7 +93,9 @@ export async function listen(options: ListenOptions): Promise<Listening> {
       requireHostHeader: false,
       ServerResponse: responseClass({ drain, crowd, door, line }),
     },
-    strangers.outside(door === undefined ? listener : guarded(door, { ids, metrics }, listener)),
+    strangers.outside(
+      door === undefined || turns === undefined ? listener : guarded(door, { ids, metrics, turns }, listener),
+    ),
   );
   server.timeout = limits.silenceTimeoutMs;
   server.maxConnections = limits.connections;

@@ -4,22 +4,28 @@
  */
 export type Owner = string | number | undefined;
 
+/** Nobody says when less is at work: it is looked at again after this. */
+const LOOK_MS = 2;
+
 /**
- * Lets so many pieces of work begin in a turn of the event loop; the others begin in the next ones, one of each owner after the other. A loop
+ * Lets so many pieces of work begin in a turn of the event loop, and none while enough is at work already; the others begin in the next ones, one of each owner after the other. A loop
  * that began all that has come would get to nothing else meanwhile, neither the database nor the answers that are ready, so that the next
  * turn would find more to begin than this one: its turns get longer and longer, and less and less is done. And who comes with a thousand
  * at once must not have them all done before anybody else's one.
  */
 export class Turns {
   readonly #perTurn: number;
+  readonly #hasEnough: () => boolean;
   /** By owner; whose turn is next comes first. */
   readonly #waiting = new Map<Owner, (() => void)[]>();
   #count = 0;
   #begun = 0;
   #isScheduled = false;
 
-  constructor(perTurn: number) {
+  /** @param hasEnough whether so much is at work that nothing should begin */
+  constructor(perTurn: number, hasEnough: () => boolean = () => false) {
     this.#perTurn = perTurn;
+    this.#hasEnough = hasEnough;
   }
 
   get waiting(): number {
@@ -28,7 +34,7 @@ export class Turns {
 
   /** Whether what comes now would begin at once. */
   get isFree(): boolean {
-    return this.#begun < this.#perTurn;
+    return this.#begun < this.#perTurn && !this.#hasEnough();
   }
 
   waitingOf(owner: Owner): number {
@@ -52,7 +58,8 @@ export class Turns {
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    setImmediate(this.#next);
+    if (this.#hasEnough()) setTimeout(this.#next, LOOK_MS);
+    else setImmediate(this.#next);
   }
 
   readonly #next = (): void => {

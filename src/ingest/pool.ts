@@ -15,6 +15,8 @@ export interface PoolOptions<Item, Outcome> {
   readonly smallShare?: number;
   readonly maxTickItems: number;
   readonly maxTickBytes: number;
+  /** So many whose owners are known keep everything busy; see {@link Pool.hasEnough}. */
+  readonly enough?: number;
   /** Without it a tick begins as soon as the one before it has ended. */
   readonly gather?: Gather;
   /** How long an item may wait for its tick to begin, and a tick to end, before its sender is told to come again. */
@@ -36,6 +38,8 @@ export interface Gather {
 
 /** Of the places that are free, how many one owner may have. */
 const SHARE_OF_FREE = 0.25;
+/** No tick takes so long unless the database has stopped answering. */
+const STALLED_MS = 500;
 
 interface Waiter<Item, Outcome> {
   readonly item: Item;
@@ -70,6 +74,7 @@ export class Pool<Item, Outcome> {
   readonly #bearable: Bearable | undefined;
   /** Places by owner, of those that were claimed. */
   readonly #owned = new Map<string, number>();
+  #claimed = 0;
   #items = 0;
   #bytes = 0;
   #sweeper: NodeJS.Timeout | undefined;
@@ -115,6 +120,7 @@ export class Pool<Item, Outcome> {
         if (owned > this.share) return false;
         owner = name;
         this.#owned.set(name, owned + 1);
+        this.#claimed += 1;
         return true;
       },
       leave: () => {
@@ -131,6 +137,7 @@ export class Pool<Item, Outcome> {
   }
 
   #disown(owner: string): void {
+    this.#claimed -= 1;
     const owned = (this.#owned.get(owner) ?? 0) - 1;
     if (owned > 0) this.#owned.set(owner, owned);
     else this.#owned.delete(owner);
@@ -152,6 +159,16 @@ export class Pool<Item, Outcome> {
       this.#sweeper ??= setInterval(() => this.#ageOut(), 250).unref();
       if (this.#flushing === undefined) this.#nextTick();
     });
+  }
+
+  /**
+   * Whether whoever can wait outside should. Inside he would wait as well, for those before him, but with all that has been made of his
+   * request by then: V8 copies that again and again, and takes a third of the cores for it when two thousand are inside. What comes in
+   * uploads is nobody's and does not count. While nothing moves nobody should wait outside: there he would not be told to come again.
+   */
+  get hasEnough(): boolean {
+    const { enough = Number.POSITIVE_INFINITY, clock } = this.#options;
+    return this.#claimed >= enough && clock.monotonic() - this.#flushingSince < STALLED_MS;
   }
 
   /** Filings between admission and answer. */

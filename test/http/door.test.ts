@@ -36,6 +36,7 @@ const limits = new Limits(systemClock);
 /** What the handler says to every filing. */
 let refusal: GatewayError | undefined;
 let isFull = true;
+let hasEnough = false;
 let asked = 0;
 let server: TestServer;
 beforeAll(async () => {
@@ -43,11 +44,15 @@ beforeAll(async () => {
     asked++;
     return isFull ? 0 : 200;
   };
-  server = await testServer(routes, { door: testDoor(room, { share: () => 50, deferrals, limits }), limits });
+  server = await testServer(routes, {
+    door: testDoor(room, { share: () => 50, hasEnough: () => hasEnough, deferrals, limits }),
+    limits,
+  });
 });
 afterAll(() => server.close(0));
 beforeEach(() => {
   isFull = true;
+  hasEnough = false;
   refusal = undefined;
   clock.pass(60_000);
   asked = 0;
@@ -252,4 +257,30 @@ describe('while filings of one key are deferred', () => {
     expect(server.metrics.counts.length - served).toBeGreaterThanOrEqual(open.length);
     for (const socket of open) socket.destroy();
   });
+});
+
+test('while enough is at work filings wait, and nothing else does', async () => {
+  isFull = false;
+  hasEnough = true;
+  const answers: RawAnswer[] = [];
+  const sent = Promise.all(['a', 'bb', 'ccc'].map(async (content) => answers.push(...(await exchange(post(content))))));
+  const [other] = await exchange('GET /filings HTTP/1.1\r\nHost: x\r\n\r\n');
+  expect(other?.body).toBe('list');
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  expect(answers).toEqual([]);
+  hasEnough = false;
+  await sent;
+  expect(answers.map(({ status, body: text }) => `${status} ${text}`).sort()).toEqual(['200 1', '200 2', '200 3']);
+});
+
+test('so many may wait as there is room for', async () => {
+  isFull = false;
+  hasEnough = true;
+  const answers: RawAnswer[] = [];
+  const sent = Promise.all(Array.from({ length: 230 }, async () => answers.push(...(await exchange(post('a'))))));
+  await expect.poll(() => answers.length).toBeGreaterThanOrEqual(30);
+  expect(answers.every(({ status }) => status === 503)).toBe(true);
+  hasEnough = false;
+  await sent;
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(200);
 });

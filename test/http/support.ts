@@ -41,7 +41,18 @@ export class RecordingMetrics implements Metrics {
 export function testDoor(room: () => number, parts: Partial<Door> = {}): Door {
   const [deferrals, limits] = [new Deferrals(systemClock), new Limits(systemClock)];
   const share = (): number => room();
-  return { path: '/filings', operationId: 'submit', room, share, deferrals, limits, clock: systemClock, ...parts };
+  const hasEnough = (): boolean => false;
+  return {
+    path: '/filings',
+    operationId: 'submit',
+    room,
+    share,
+    hasEnough,
+    deferrals,
+    limits,
+    clock: systemClock,
+    ...parts,
+  };
 }
 
 export interface TestAppOptions {

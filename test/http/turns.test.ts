@@ -1,6 +1,7 @@
-import { setImmediate as turn } from 'node:timers/promises';
+import { setTimeout, setImmediate as turn } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { Turns } from '../../src/http/turns.ts';
+import { until } from '../support/until.ts';
 
 /** Begins work under these names, in one turn, for the owner whose name is their first letter. */
 function beginning(perTurn: number): { turns: Turns; begun: string[]; begin: (...names: string[]) => void } {
@@ -56,5 +57,29 @@ describe('turns of the event loop', () => {
     for (let i = 0; i < 4; i++) await turn();
     expect(begun).toEqual(['b', 'c']);
     expect(turns.waiting).toBe(0);
+  });
+
+  it('begin nothing while enough is at work, and all in the end', async () => {
+    let hasEnough = true;
+    const turns = new Turns(2, () => hasEnough);
+    const begun: string[] = [];
+    for (const name of ['a1', 'b1', 'c1', 'd1']) turns.begin(name[0], () => begun.push(name));
+    await setTimeout(20);
+    expect([begun, turns.waiting, turns.isFree]).toEqual([[], 4, false]);
+    hasEnough = false;
+    await until('all have begun', () => begun.length === 4);
+    expect(begun).toEqual(['a1', 'b1', 'c1', 'd1']);
+    expect(turns.waiting).toBe(0);
+  });
+
+  it('stop where enough has begun', async () => {
+    const begun: string[] = [];
+    const turns = new Turns(10, () => begun.length >= 3);
+    for (const name of ['a1', 'b1', 'c1', 'd1', 'e1']) turns.begin(name[0], () => begun.push(name));
+    await setTimeout(20);
+    expect(begun).toEqual(['a1', 'b1', 'c1']);
+    begun.splice(0, 1);
+    await until('one more has begun', () => begun.length === 3);
+    expect([begun, turns.waiting]).toEqual([['b1', 'c1', 'd1'], 1]);
   });
 });

@@ -140,6 +140,30 @@ describe('the pool', () => {
     expect(p.isFull(1)).toBe(false);
   });
 
+  it('has enough when so many are inside whose owners are known, unless nothing moves', async () => {
+    const clock = new HandClock();
+    const { pool: p, ticks } = pool({ clock, enough: 2 });
+    const upload = Array.from({ length: 10 }, () => p.tryEnter(1));
+    void p.submit(0, 1);
+    expect(p.hasEnough).toBe(false);
+    const [a, b] = [p.tryEnter(1), p.tryEnter(1)];
+    a?.claim('a');
+    expect(p.hasEnough).toBe(false);
+    b?.claim('b');
+    expect(p.hasEnough).toBe(true);
+    // The tick that has begun does not end.
+    clock.pass(600);
+    expect(p.hasEnough).toBe(false);
+    ticks[0]?.end();
+    await turn();
+    void p.submit(1, 1);
+    expect(p.hasEnough).toBe(true);
+    a?.leave();
+    a?.leave();
+    expect(p.hasEnough).toBe(false);
+    for (const place of upload) place?.leave();
+  });
+
   it('lets uploads wait for a place', async () => {
     const { pool: p } = pool({ maxItems: 1 });
     const first = p.tryEnter(1);
