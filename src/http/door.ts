@@ -31,8 +31,16 @@ export interface Door {
 
 /** Some 10 ms of work. */
 const BEGUN_A_TURN = 64;
+/** Twice as long as the last of those who are let in should wait in all. */
+const PATIENCE_MS = 2_000;
 /** What is larger, or is not told, goes the usual way: its body has to be watched. */
 const BODY_BYTES_MAX = 64 * 1024;
+
+/** Of bodies that wait to be read: as much as filings may have that are inside. */
+const WAITING_BYTES_MAX = 64 * 1024 * 1024;
+/** What a request takes up beside its body, and what Node reads of a body before it is asked for: 64 KiB at a time. */
+const REQUEST_BYTES = 4 * 1024;
+const READ_AHEAD_BYTES = 64 * 1024;
 
 interface Refusal {
   readonly before: string;
@@ -48,8 +56,8 @@ const REFUSALS: Readonly<Record<Language, Refusal>> = { zh: refusalIn('zh'), en:
 type Deps = { readonly ids: RequestIds; readonly metrics: Metrics; readonly turns: Turns };
 
 /** Where filings wait that were not turned away. */
-export function turnsAt({ hasEnough }: Pick<Door, 'hasEnough'>): Turns {
-  return new Turns(BEGUN_A_TURN, hasEnough);
+export function turnsAt({ hasEnough, clock }: Pick<Door, 'hasEnough' | 'clock'>): Turns {
+  return new Turns({ perTurn: BEGUN_A_TURN, patienceMs: PATIENCE_MS, hasEnough, clock });
 }
 
 /**
@@ -67,14 +75,21 @@ export function guarded(door: Door, deps: Deps, listener: RequestListener): Requ
   };
   const { turns } = deps;
   const begin = (incoming: IncomingMessage, outgoing: ServerResponse, owner: Owner): void => {
-    turns.begin(owner, () => {
-      if (!incoming.destroyed) listener(incoming, outgoing);
+    turns.begin(owner, {
+      bytes: heldOf(incoming),
+      begin: () => {
+        if (!incoming.destroyed) listener(incoming, outgoing);
+      },
+      giveUp: () => {
+        if (!incoming.destroyed) refuse(incoming, outgoing, OVERLOADED);
+      },
     });
   };
   // Of those who do not say at once who they are each is somebody else.
   let strangers = 0;
   return (incoming, outgoing) => {
     if (!isGuarded(door, incoming)) return listener(incoming, outgoing);
+    if (turns.bytes > WAITING_BYTES_MAX) return refuse(incoming, outgoing, OVERLOADED);
     // Neither refused here nor told whose it is, but in its turn.
     if (!isSmall(incoming)) return begin(incoming, outgoing, strangers++);
     if (door.room() <= turns.waiting) return refuse(incoming, outgoing, OVERLOADED);
@@ -90,6 +105,12 @@ export function guarded(door: Door, deps: Deps, listener: RequestListener): Requ
 
 export function isGuarded({ path }: Pick<Door, 'path'>, { method, url = '' }: IncomingMessage): boolean {
   return method === 'POST' && (url === path || url.startsWith(`${path}?`));
+}
+
+/** Bytes of memory that a request takes up that waits to be read. */
+function heldOf({ headers }: IncomingMessage): number {
+  const length = Number(headers['content-length'] ?? READ_AHEAD_BYTES);
+  return REQUEST_BYTES + Math.min(length, READ_AHEAD_BYTES);
 }
 
 /** Whoever waits for leave to send has to be told more than an answer. */

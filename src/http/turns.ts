@@ -1,11 +1,37 @@
+import type { Clock } from '../std/clock.ts';
+
 /**
  * Whose work it is: the id of a key, the number of a stranger, or nobody's. Not the request itself: a Map keeps what has been its key for longer than it
  * says (see `sweep.ts`).
  */
 export type Owner = string | number | undefined;
 
+export interface TurnsOptions {
+  readonly perTurn: number;
+  /** Whether so much is at work that nothing should begin. */
+  readonly hasEnough: () => boolean;
+  readonly clock: Clock;
+  /** How long work may wait. */
+  readonly patienceMs: number;
+}
+
+export interface Work {
+  /** That it takes up while it waits. */
+  readonly bytes: number;
+  begin(): void;
+  /** In place of it, when it has waited for too long. */
+  giveUp(): void;
+}
+
+interface Waiting {
+  readonly work: Work;
+  readonly since: number;
+}
+
 /** Nobody says when less is at work: it is looked at again after this. */
 const LOOK_MS = 2;
+/** Between two looks for work that has waited for too long. */
+const AGE_MS = 100;
 
 /**
  * Lets so many pieces of work begin in a turn of the event loop, and none while enough is at work already; the others begin in the next ones, one of each owner after the other. A loop
@@ -14,27 +40,31 @@ const LOOK_MS = 2;
  * at once must not have them all done before anybody else's one.
  */
 export class Turns {
-  readonly #perTurn: number;
-  readonly #hasEnough: () => boolean;
+  readonly #options: TurnsOptions;
   /** By owner; whose turn is next comes first. */
-  readonly #waiting = new Map<Owner, (() => void)[]>();
+  readonly #waiting = new Map<Owner, Waiting[]>();
   #count = 0;
+  #bytes = 0;
   #begun = 0;
+  #agedAt = 0;
   #isScheduled = false;
 
-  /** @param hasEnough whether so much is at work that nothing should begin */
-  constructor(perTurn: number, hasEnough: () => boolean = () => false) {
-    this.#perTurn = perTurn;
-    this.#hasEnough = hasEnough;
+  constructor(options: TurnsOptions) {
+    this.#options = options;
   }
 
   get waiting(): number {
     return this.#count;
   }
 
+  /** What those who wait take up meanwhile. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Whether what comes now would begin at once. */
   get isFree(): boolean {
-    return this.#begun < this.#perTurn && !this.#hasEnough();
+    return this.#begun < this.#options.perTurn && !this.#options.hasEnough();
   }
 
   waitingOf(owner: Owner): number {
@@ -42,39 +72,66 @@ export class Turns {
   }
 
   /** At once, or when the owner's turn has come. */
-  begin(owner: Owner, work: () => void): void {
+  begin(owner: Owner, work: Work): void {
     this.#schedule();
     if (this.isFree) {
       this.#begun++;
-      work();
+      work.begin();
       return;
     }
+    const waiting = { work, since: this.#options.clock.monotonic() };
     this.#count++;
+    this.#bytes += work.bytes;
     const own = this.#waiting.get(owner);
-    if (own === undefined) this.#waiting.set(owner, [work]);
-    else own.push(work);
+    if (own === undefined) this.#waiting.set(owner, [waiting]);
+    else own.push(waiting);
   }
 
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    if (this.#hasEnough()) setTimeout(this.#next, LOOK_MS);
+    if (this.#options.hasEnough()) setTimeout(this.#next, LOOK_MS);
     else setImmediate(this.#next);
   }
 
   readonly #next = (): void => {
     this.#isScheduled = false;
     this.#begun = 0;
-    if (this.#count > 0) this.#schedule();
+    if (this.#count > 0) {
+      this.#ageOut();
+      this.#schedule();
+    }
     for (const [owner, own] of this.#waiting) {
       if (!this.isFree) break;
       this.#waiting.delete(owner);
-      const work = own.shift() as () => void;
+      const { work } = own.shift() as Waiting;
       // Behind all the others again; this loop comes to it once more if there is time.
       if (own.length > 0) this.#waiting.set(owner, own);
-      this.#count--;
+      this.#forget(work);
       this.#begun++;
-      work();
+      work.begin();
     }
   };
+
+  #ageOut(): void {
+    const { clock, patienceMs } = this.#options;
+    const now = clock.monotonic();
+    if (now - this.#agedAt < AGE_MS) return;
+    this.#agedAt = now;
+    for (const [owner, own] of this.#waiting) {
+      // In the order in which they came.
+      const first = own.findIndex(({ since }) => now - since <= patienceMs);
+      const late = own.splice(0, first < 0 ? own.length : first);
+      if (own.length === 0) this.#waiting.delete(owner);
+      for (const { work } of late) {
+        this.#forget(work);
+        work.giveUp();
+      }
+    }
+  }
+
+  #forget({ bytes }: Work): void {
+    this.#count--;
+    this.#bytes -= bytes;
+  }
 }

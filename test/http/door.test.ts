@@ -36,13 +36,14 @@ const limits = new Limits(systemClock);
 /** What the handler says to every filing. */
 let refusal: GatewayError | undefined;
 let isFull = true;
+let roomAtHand = 200;
 let hasEnough = false;
 let asked = 0;
 let server: TestServer;
 beforeAll(async () => {
   const room = (): number => {
     asked++;
-    return isFull ? 0 : 200;
+    return isFull ? 0 : roomAtHand;
   };
   server = await testServer(routes, {
     door: testDoor(room, { share: () => 50, hasEnough: () => hasEnough, deferrals, limits }),
@@ -53,6 +54,7 @@ afterAll(() => server.close(0));
 beforeEach(() => {
   isFull = true;
   hasEnough = false;
+  roomAtHand = 200;
   refusal = undefined;
   clock.pass(60_000);
   asked = 0;
@@ -284,3 +286,18 @@ test('so many may wait as there is room for', async () => {
   await sent;
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(200);
 });
+
+test('what waits is bounded by what it takes up, too', async () => {
+  isFull = false;
+  hasEnough = true;
+  roomAtHand = 10_000;
+  const answers: RawAnswer[] = [];
+  const large = post('x'.repeat(100_000));
+  const sent = Promise.all(Array.from({ length: 1_100 }, async () => answers.push(...(await exchange(large)))));
+  // 64 MiB of 68 KiB each: 4 for the request, 64 of its body.
+  await expect.poll(() => answers.length, { timeout: 30_000 }).toBe(1_100 - 964);
+  expect(answers.every(({ status }) => status === 503)).toBe(true);
+  hasEnough = false;
+  await sent;
+  expect(answers.filter(({ status }) => status === 200)).toHaveLength(964);
+}, 60_000);
