@@ -370,7 +370,11 @@ function makeParts(input: PartsInput) {
   const authenticate = authenticator(tokens);
   const { trail, recorder } = makeTrail({ sql: db.sql, clock }, telemetry);
   const app = createApp({ routes, authenticate, limits, recorder, clock, log, metrics, random: randomBytes, failures });
-  const room = { room: () => pool.room, share: () => pool.share, hasEnough: () => pool.hasEnough };
+  const room = {
+    room: () => pool.room,
+    share: (waiting: number) => pool.shareOf(waiting),
+    hasEnough: () => pool.hasEnough,
+  };
   const door = { path: '/v1/filings', operationId: 'submitFiling', ...room, deferrals, limits, clock };
   return { app, door, pool, signatures, trail, comparison, logContext };
 }

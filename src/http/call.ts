@@ -7,6 +7,7 @@ import type { Clock } from '../std/clock.ts';
 import { assert, GatewayError } from '../std/errors.ts';
 import type { Language } from '../std/text.ts';
 import type { TrailDetails } from '../trail/chain.ts';
+import { arrivalOf } from './arrival.ts';
 import { type BodyOwner, BodyReader, checkBodyHeaders } from './body.ts';
 import { mediaTypeOf, preferredLanguage } from './negotiate.ts';
 import type { Call, Caller } from './route.ts';
@@ -191,8 +192,9 @@ export class RequestCall implements Call<unknown, unknown, unknown>, Expiring, B
   }
 
   bodyEnded(): void {
-    this.#receivedAt = this.#clock.now();
-    if (!this.#isStreaming) this.#dueAt = this.#clock.monotonic() + this.#answerWithinMs;
+    const { at, monotonicMs } = arrivalOf(this.#incoming, this.#clock);
+    this.#receivedAt = at;
+    if (!this.#isStreaming) this.#dueAt = monotonicMs + this.#answerWithinMs;
   }
 }
 

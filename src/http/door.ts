@@ -1,10 +1,12 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Deferrals } from '../ingest/deferrals.ts';
 import { claimedKeyId } from '../ingest/jws.ts';
 import type { Clock } from '../std/clock.ts';
 import { GatewayError } from '../std/errors.ts';
 import type { Metrics } from '../std/telemetry.ts';
 import type { Language } from '../std/text.ts';
+import { noticeArrival } from './arrival.ts';
 import { BODY_TIMEOUT_MS } from './body.ts';
 import { COMMON_HEADERS } from './headers.ts';
 import { type Limits, rateLimitHeaders } from './limits.ts';
@@ -21,8 +23,8 @@ export interface Door {
   readonly room: () => number;
   /** Whether what comes should wait here, since enough is at work. */
   readonly hasEnough: () => boolean;
-  /** How many places one party may have now. */
-  readonly share: () => number;
+  /** How many places one party may have, when so many filings wait here for one. */
+  readonly share: (waiting: number) => number;
   /** Those of whom none are taken at present. */
   readonly deferrals: Pick<Deferrals, 'any' | 'of'>;
   readonly limits: Limits;
@@ -78,29 +80,37 @@ export function guarded(door: Door, deps: Deps, listener: RequestListener): Requ
     turns.begin(owner, {
       bytes: heldOf(incoming),
       begin: () => {
+        noticeArrival(incoming, door.clock);
         if (!incoming.destroyed) listener(incoming, outgoing);
       },
+      wait: () => noticeArrival(incoming, door.clock),
       giveUp: () => {
         if (!incoming.destroyed) refuse(incoming, outgoing, OVERLOADED);
       },
     });
   };
-  // Of those who do not say at once who they are each is somebody else.
-  let strangers = 0;
   return (incoming, outgoing) => {
     if (!isGuarded(door, incoming)) return listener(incoming, outgoing);
     if (turns.bytes > WAITING_BYTES_MAX) return refuse(incoming, outgoing, OVERLOADED);
-    // Neither refused here nor told whose it is, but in its turn.
-    if (!isSmall(incoming)) return begin(incoming, outgoing, strangers++);
     if (door.room() <= turns.waiting) return refuse(incoming, outgoing, OVERLOADED);
-    if (turns.isFree && !door.deferrals.any) return begin(incoming, outgoing, undefined);
-    peek(incoming, (kid) => {
+    if (turns.isFree && (!isSmall(incoming) || !door.deferrals.any)) return begin(incoming, outgoing, undefined);
+    peek(incoming, isSmall(incoming), (kid) => {
+      const owner = kid ?? strangerOf(incoming.socket);
       const error = kid === undefined ? undefined : door.deferrals.of(kid);
       if (error !== undefined) refuse(incoming, outgoing, error);
-      else if (turns.waitingOf(kid) > door.share()) refuse(incoming, outgoing, OVERLOADED);
-      else begin(incoming, outgoing, kid ?? strangers++);
+      else if (turns.waitingOf(owner) > door.share(turns.waiting)) refuse(incoming, outgoing, OVERLOADED);
+      else begin(incoming, outgoing, owner);
     });
   };
+}
+
+const STRANGER = Symbol('stranger');
+let strangers = 0;
+
+/** Who does not say at once who he is, is whoever has his connection. */
+function strangerOf(socket: Socket & { [STRANGER]?: number }): number {
+  socket[STRANGER] ??= strangers++;
+  return socket[STRANGER];
 }
 
 export function isGuarded({ path }: Pick<Door, 'path'>, { method, url = '' }: IncomingMessage): boolean {
@@ -123,8 +133,9 @@ function isSmall({ headers }: IncomingMessage): boolean {
  * The id of the key that a filing claims to be signed with, if that is told at once; its body stays there to be read. Whoever sends his
  * body later goes the usual way, where somebody watches how long that takes.
  */
-function peek(incoming: IncomingMessage, look: (kid: string | undefined) => void): void {
+function peek(incoming: IncomingMessage, isRead: boolean, look: (kid: string | undefined) => void): void {
   process.nextTick(() => {
+    if (!isRead) return look(undefined);
     // Reading from an empty body would end it, and the request would be gone before anybody has answered it.
     const opening = incoming.readableLength === 0 ? null : (incoming.read() as Buffer | null);
     if (opening !== null) incoming.unshift(opening);

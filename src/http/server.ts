@@ -101,6 +101,7 @@ export async function listen(options: ListenOptions): Promise<Listening> {
   server.maxConnections = limits.connections;
   handleStrangers(server, strangers);
   metrics.gauge('http_connections_in_line', () => line?.size ?? 0);
+  metrics.gauge('http_filings_at_door', () => turns?.waiting ?? 0);
   watchConnections(server, limits.connections, crowd, options);
   await start(server, options);
   const { port } = server.address() as AddressInfo;

@@ -19,6 +19,8 @@ export interface Work {
   /** That it takes up while it waits. */
   readonly bytes: number;
   begin(): void;
+  /** Told now and then while it waits. */
+  wait(): void;
   /** In place of it, when it has waited for too long. */
   giveUp(): void;
 }
@@ -30,7 +32,7 @@ interface Waiting {
 
 /** Nobody says when less is at work: it is looked at again after this. */
 const LOOK_MS = 2;
-/** Between two looks for work that has waited for too long. */
+/** Between two looks at all that waits, for what has waited for too long. */
 const AGE_MS = 100;
 
 /**
@@ -64,6 +66,10 @@ export class Turns {
 
   /** Whether what comes now would begin at once. */
   get isFree(): boolean {
+    return this.#count === 0 && this.#mayBegin();
+  }
+
+  #mayBegin(): boolean {
     return this.#begun < this.#options.perTurn && !this.#options.hasEnough();
   }
 
@@ -79,6 +85,7 @@ export class Turns {
       work.begin();
       return;
     }
+    work.wait();
     const waiting = { work, since: this.#options.clock.monotonic() };
     this.#count++;
     this.#bytes += work.bytes;
@@ -102,7 +109,7 @@ export class Turns {
       this.#schedule();
     }
     for (const [owner, own] of this.#waiting) {
-      if (!this.isFree) break;
+      if (!this.#mayBegin()) break;
       this.#waiting.delete(owner);
       const { work } = own.shift() as Waiting;
       // Behind all the others again; this loop comes to it once more if there is time.
@@ -127,6 +134,7 @@ export class Turns {
         this.#forget(work);
         work.giveUp();
       }
+      for (const { work } of own) work.wait();
     }
   }
 

@@ -11,6 +11,8 @@ export interface BearableOptions {
   readonly waitMs: number;
   /** However fast it goes. */
   readonly most: number;
+  /** With so many inside at all times it is as busy as can be; half of the least, unless others wait elsewhere. */
+  readonly busyAt?: number;
 }
 
 /**
@@ -44,7 +46,8 @@ export class Bearable {
     const elapsedMs = this.#options.clock.monotonic() - this.#windowStart;
     if (elapsedMs < WINDOW_MS) return;
     // Never empty, never nearly so: what left is what could be done.
-    if (this.#fewest >= this.#least / 2) this.#learn((this.#left * this.#options.waitMs) / elapsedMs);
+    if (this.#fewest >= (this.#options.busyAt ?? this.#least / 2))
+      this.#learn((this.#left * this.#options.waitMs) / elapsedMs);
     this.#windowStart += elapsedMs;
     this.#left = 0;
     this.#fewest = inside;

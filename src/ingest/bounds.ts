@@ -5,7 +5,7 @@
 export const FILING_BOUNDS = {
   bearableMs: 1_000,
   smallShare: 64,
-  /** A little more than the two ticks of which one is filled and one is stored. */
+  /** Two ticks of those that are gathered, of which one is filled while the other is stored. */
   enough: 384,
   maxTickItems: 256,
   gather: { msEach: 0.5, maxMs: 40, items: 192 },

@@ -9,6 +9,7 @@ import {
   insertFindings,
   lockFindings,
   replaceFindings,
+  unlockFindings,
 } from '../storage/findings.ts';
 import type { FilingPosition, StandingRow } from '../storage/standing.ts';
 import {
@@ -27,6 +28,9 @@ import { findStanding, loadPayloads, payloadIn, type StandingQuery } from './sta
 // Two kinds of findings are stored. Those of the entries themselves: one process at a time has the log's lock. And those of
 // what was filed before an entry for the period after it; that may stand in any log, and be the next of entries in several, so
 // that two processes may be at it. Its findings are therefore locked before anything is read for it: who comes second has read later.
+
+/** Of rules at one go. */
+const TURN_MS = 5;
 
 export interface PartContext extends Omit<CompareContext, 'sql'> {
   readonly sql: TransactionSql;
@@ -78,6 +82,9 @@ export async function comparePart(
   const anew = byId(taken.flatMap(({ after }) => after ?? []));
   const { found, faults } = await judgeAll(ctx, new Map<string, FilingPosition>([...own, ...anew]), plans);
   await store(ctx, found, anew);
+  const stored = new Set(found.map(idOf));
+  const unused = [...after.values()].filter((each) => !stored.has(idOf(each)));
+  if (unused.length > 0) await unlockFindings(ctx.sql, unused);
   const count = found.reduce((sum, each) => sum + (own.has(idOf(each)) ? each.findings.length : 0), 0);
   return { taken: taken.length, found: count, faults };
 }
@@ -141,8 +148,12 @@ async function judgeAll(
   );
   const found: Found[] = [];
   const faults: Fault[] = [];
+  let turnBegan = ctx.clock.monotonic();
   for (const { id, filing, plan } of planned) {
-    await setImmediate(); // what waits for an answer comes between
+    if (ctx.clock.monotonic() - turnBegan > TURN_MS) {
+      await setImmediate(); // what waits for an answer comes between
+      turnBegan = ctx.clock.monotonic();
+    }
     try {
       const { lane, office, index } = filing;
       found.push({ lane, office, index, findings: judge(ctx, plan, others) });

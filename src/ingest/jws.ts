@@ -109,17 +109,28 @@ const MAX_KEPT_CHARACTERS = 512;
 
 const DOT = '.'.charCodeAt(0);
 
-/** The key id that a compact JWS with this beginning claims. A guess before anything is checked: undefined when it cannot be told at once. */
+const BRACE = '{'.charCodeAt(0);
+/** In whichever order the members of a flattened JWS come. */
+const PROTECTED = /"protected"\s*:\s*"([\w-]{1,512})"/;
+
+/**
+ * The key id that a JWS with this beginning claims, compact or flattened. A guess before anything is checked: undefined when it cannot be
+ * told at once.
+ */
 export function claimedKeyId(opening: Buffer): string | undefined {
-  const end = opening.indexOf(DOT);
-  if (end < 0 || end > MAX_KEPT_CHARACTERS) return undefined;
-  const encoded = opening.toString('latin1', 0, end);
+  const encoded = opening[0] === BRACE ? PROTECTED.exec(opening.toString('latin1'))?.[1] : compactHeader(opening);
+  if (encoded === undefined) return undefined;
   const known = headers.get(encoded);
   if (known !== undefined) return known.kid;
   const text = decodeUtf8(Buffer.from(encoded, 'base64url'));
   const parsed = text === undefined ? undefined : parseStrictJson(text, HEADER_LIMITS);
   const { kid } = (parsed?.ok ? (parsed.value ?? {}) : {}) as { readonly kid?: unknown };
   return typeof kid === 'string' ? kid : undefined;
+}
+
+function compactHeader(opening: Buffer): string | undefined {
+  const end = opening.indexOf(DOT);
+  return end < 0 || end > MAX_KEPT_CHARACTERS ? undefined : opening.toString('latin1', 0, end);
 }
 
 function parseHeader(encoded: string): ProtectedHeader {

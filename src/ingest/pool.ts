@@ -83,8 +83,9 @@ export class Pool<Item, Outcome> {
 
   constructor(options: PoolOptions<Item, Outcome>) {
     this.#options = options;
-    const { clock, maxItems: most, bearableMs: waitMs } = options;
-    if (waitMs !== undefined) this.#bearable = new Bearable({ clock, waitMs, most });
+    const { clock, maxItems: most, bearableMs: waitMs, enough } = options;
+    const busy = enough === undefined ? {} : { busyAt: enough / 4 };
+    if (waitMs !== undefined) this.#bearable = new Bearable({ clock, waitMs, most, ...busy });
   }
 
   /** Whether there is no room for so many bytes. */
@@ -97,10 +98,13 @@ export class Pool<Item, Outcome> {
     return Math.max(0, this.#limit - this.#items);
   }
 
-  /** How many others an owner may have beside the place that it claims. */
-  get share(): number {
+  /**
+   * How many others an owner may have beside the one for which a place is wanted.
+   * @param waiting so many want places besides
+   */
+  shareOf(waiting = 0): number {
     const { smallShare = 1 } = this.#options;
-    return Math.max(Math.floor((this.#limit - this.#items) * SHARE_OF_FREE), smallShare - 1);
+    return Math.max(Math.floor((this.#limit - this.#items - waiting) * SHARE_OF_FREE), smallShare - 1);
   }
 
   get #limit(): number {
@@ -117,7 +121,7 @@ export class Pool<Item, Outcome> {
     return {
       claim: (name) => {
         const owned = this.#owned.get(name) ?? 0;
-        if (owned > this.share) return false;
+        if (owned > this.shareOf()) return false;
         owner = name;
         this.#owned.set(name, owned + 1);
         this.#claimed += 1;

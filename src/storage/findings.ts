@@ -117,7 +117,7 @@ export async function replaceFindings(tx: TransactionSql, found: readonly Found[
 
 /**
  * Whoever else stores findings of these filings, or locks them, waits until the end of the transaction. Those without
- * findings get empty ones: what is locked is what will be stored.
+ * findings get empty ones: of these, {@link unlockFindings} takes away what is not stored after all.
  */
 export async function lockFindings(
   tx: TransactionSql,
@@ -131,7 +131,19 @@ export async function lockFindings(
     ON CONFLICT (lane, office, idx) DO UPDATE SET found_at = filing_finding.found_at`;
 }
 
-/** In one order: two processes that store the same rows wait for each other, and not each for the other. */
+/** Takes empty findings away: whoever finds some later may store them. */
+export async function unlockFindings(tx: TransactionSql, filings: readonly FilingPosition[]): Promise<void> {
+  await tx`
+    DELETE FROM filing_finding AS f
+    USING unnest(${filings.map(({ lane }) => lane)}::smallint[], ${filings.map(({ office }) => office)}::text[],
+      ${filings.map(({ index }) => index)}::bigint[]) AS want (lane, office, idx)
+    WHERE f.lane = want.lane AND f.office = want.office AND f.idx = want.idx AND f.findings = '[]'`;
+}
+
+/**
+ * In one order: two statements that store the same rows wait for each other, and not each for the other. Two transactions of several
+ * statements may still; PostgreSQL then ends one of them, and its part is done again.
+ */
 function foundRows(tx: TransactionSql, found: readonly Found[], atEpochMs: number): PendingQuery<Row[]> {
   return tx`
     SELECT lane, office, idx, findings::jsonb, ${formatInstant(atEpochMs)}::timestamptz

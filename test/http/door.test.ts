@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Type } from 'typebox';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test, vi } from 'vitest';
 import { Limits } from '../../src/http/limits.ts';
@@ -12,10 +13,11 @@ import { parseAnswer, type RawAnswer, type TestServer, testDoor, testServer } fr
 
 const shape = { tag: 'test', summary: { zh: '', en: '' }, access: 'public', responses: {} } as const;
 const body = { kind: 'raw', media: { 'application/jose': Type.String() }, limitBytes: 1_000_000 } as const;
-const handle = async (call: { text(): Promise<string> }): Promise<Response> => {
+const handle = async (call: { text(): Promise<string>; receivedAt(): number }): Promise<Response> => {
   const error = isFull ? new GatewayError('overloaded') : refusal;
   if (error !== undefined) throw error;
-  return new Response(String((await call.text()).length));
+  const { length } = await call.text();
+  return new Response(String(length), { headers: { 'X-Received-At': String(call.receivedAt()) } });
 };
 
 const routes = [
@@ -301,3 +303,26 @@ test('what waits is bounded by what it takes up, too', async () => {
   await sent;
   expect(answers.filter(({ status }) => status === 200)).toHaveLength(964);
 }, 60_000);
+
+test('a filing that waits was received when all of it was there', async () => {
+  isFull = false;
+  hasEnough = true;
+  const whole = exchange(post('whole'));
+  const [head, rest] = post('later').split('\r\n\r\n') as [string, string];
+  const socket = connect(server.port, '127.0.0.1');
+  socket.write(`${head}\r\n\r\n`);
+  await sleep(200);
+  const between = systemClock.now();
+  await sleep(200);
+  socket.write(rest);
+  await sleep(400);
+  const released = systemClock.now();
+  hasEnough = false;
+  const [answer] = await whole;
+  expect(Number(answer?.headers['x-received-at'])).toBeLessThan(between);
+  const [chunk] = (await once(socket, 'data')) as [Buffer];
+  const received = Number(/x-received-at: (\d+)/i.exec(chunk.toString())?.[1]);
+  expect(received).toBeGreaterThan(between);
+  expect(received).toBeLessThan(released - 100);
+  socket.destroy();
+});

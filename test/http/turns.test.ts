@@ -10,7 +10,7 @@ function turnsOf(perTurn: number, options: Partial<TurnsOptions> = {}): Turns {
 }
 
 function work(begin: () => unknown, giveUp: () => unknown = () => expect.fail('given up')): Work {
-  return { bytes: 10, begin: () => void begin(), giveUp: () => void giveUp() };
+  return { bytes: 10, begin: () => void begin(), wait: () => {}, giveUp: () => void giveUp() };
 }
 
 /** Begins work under these names, in one turn, for the owner whose name is their first letter. */
@@ -138,5 +138,23 @@ describe('turns of the event loop', () => {
     hasEnough = false;
     await until('the others have begun', () => begun.length === 2);
     expect([begun.sort(), late.length]).toEqual([['a3', 'c1'], 3]);
+  });
+
+  it('let nobody begin before those who wait', async () => {
+    let hasEnough = true;
+    const turns = turnsOf(2, { hasEnough: () => hasEnough });
+    const begun: string[] = [];
+    const begin = (name: string): void =>
+      turns.begin(
+        name[0],
+        work(() => begun.push(name)),
+      );
+    begin('a1');
+    hasEnough = false;
+    expect(turns.isFree).toBe(false);
+    begin('b1');
+    expect(begun).toEqual([]);
+    await until('both have begun', () => begun.length === 2);
+    expect(begun).toEqual(['a1', 'b1']);
   });
 });

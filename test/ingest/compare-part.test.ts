@@ -309,4 +309,29 @@ describe('what was filed for the period after', () => {
     await Promise.all([first, second]);
     expect(await differs(october)).toBe(false);
   });
+
+  test('gets no findings from a part that took up its place only', async () => {
+    const filers = [freshFiler(), freshFiler()];
+    const october: string[] = [];
+    for (const filer of filers) {
+      await stored('tax-b', vatReturn(filer, '2026-08', 0, { note: '长'.repeat(20_000) }));
+      october.push(await stored('tax-b', vatReturn(filer, '2026-10', 1)));
+    }
+    for (const filer of filers) await stored('tax-a', vatReturn(filer, '2026-09', 0));
+    const log = { lane: laneOf('tax-a', world.database.lanes), office: 'tax-a' };
+    const range = { from: world.done.get('tax-a') ?? 0, to: 1_000_000, types: ['tax.vat.general'], limit: 32 };
+    const taken = await world.database.db.sql.begin(async (tx) => {
+      const entries = await readComparable(tx, log, range);
+      const part = await comparePart(contextOf(world, tx), entries, { region: '350100', bytes: 60_000 });
+      world.done.set('tax-a', (entries[part.taken - 1]?.index ?? 0) + 1);
+      return part.taken;
+    });
+    // Both of September would be small enough, but not with both of August.
+    expect(taken).toBe(1);
+    const rows = await world.database.db.sql`
+      SELECT office || '.' || idx AS id FROM filing_finding WHERE office || '.' || idx = ANY(${october})`;
+    expect(rows.map(({ id }) => id)).toEqual([october[0]]);
+    await compare('tax-b');
+    expect(await Promise.all(october.map(differs))).toEqual([true, true]);
+  });
 });

@@ -231,4 +231,17 @@ describe('the key id that a filing claims', () => {
       expect(claimedKeyId(Buffer.from(begun)), begun).toBeUndefined();
     expect(claimedKeyId(text.subarray(0, end))).toBeUndefined();
   });
+
+  it('is told in flattened form, in whichever order its members come', () => {
+    const [encoded = '', payload, signature] = compact(header({ kid: 'seen' })).split('.');
+    const members = { protected: encoded, payload, signature };
+    for (const text of [
+      JSON.stringify(members),
+      JSON.stringify({ payload, signature, protected: encoded }),
+      JSON.stringify(members, null, 2),
+    ])
+      expect(claimedKeyId(Buffer.from(text)), text).toBe('seen');
+    for (const text of ['{', '{"protected":"bm8"}', `{"protected":"${'a'.repeat(513)}"}`, '{"payload":"x.y"}'])
+      expect(claimedKeyId(Buffer.from(text)), text).toBeUndefined();
+  });
 });

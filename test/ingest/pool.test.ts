@@ -164,6 +164,22 @@ describe('the pool', () => {
     for (const place of upload) place?.leave();
   });
 
+  it('learns what it can bear while others wait outside, since it has enough', () => {
+    const clock = new HandClock();
+    const { pool: p } = pool({ clock, maxItems: 4_096, bearableMs: 1_000, enough: 384 });
+    const places = Array.from({ length: 384 }, () => p.tryEnter(1));
+    // 600 leave in a second, in ticks of 192, and others take their places.
+    for (let second = 0; second < 5; second++) {
+      for (let tick = 0; tick < 3; tick++) {
+        clock.pass(334);
+        for (const place of places.splice(0, 192)) place?.leave();
+        for (let i = 0; i < 192; i++) places.push(p.tryEnter(1));
+      }
+    }
+    expect(p.room + p.size).toBeLessThan(700);
+    expect(p.room + p.size).toBeGreaterThan(500);
+  });
+
   it('lets uploads wait for a place', async () => {
     const { pool: p } = pool({ maxItems: 1 });
     const first = p.tryEnter(1);
