@@ -34,7 +34,7 @@ export interface Door {
 /** Some 10 ms of work. */
 const BEGUN_A_TURN = 64;
 /** Twice as long as the last of those who are let in should wait in all. */
-const PATIENCE_MS = 2_000;
+export const DOOR_PATIENCE_MS = 2_000;
 /** What is larger, or is not told, goes the usual way: its body has to be watched. */
 const BODY_BYTES_MAX = 64 * 1024;
 
@@ -59,7 +59,7 @@ type Deps = { readonly ids: RequestIds; readonly metrics: Metrics; readonly turn
 
 /** Where filings wait that were not turned away. */
 export function turnsAt({ hasEnough, clock }: Pick<Door, 'hasEnough' | 'clock'>): Turns {
-  return new Turns({ perTurn: BEGUN_A_TURN, patienceMs: PATIENCE_MS, hasEnough, clock });
+  return new Turns({ perTurn: BEGUN_A_TURN, patienceMs: DOOR_PATIENCE_MS, hasEnough, clock });
 }
 
 /**

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { expect, test } from 'vitest';
 import { BODY_TIMEOUT_MS, STREAM_WINDOW_BYTES, STREAM_WINDOW_MS } from '../../src/http/body.ts';
 import { MAX_WAIT_SECONDS } from '../../src/http/call.ts';
+import { DOOR_PATIENCE_MS } from '../../src/http/door.ts';
 import { openApiText } from '../../src/http/openapi-build.ts';
 import { HEADERS_MAX, JSON_LIMITS } from '../../src/http/perform.ts';
 import { bodyLimitBytes } from '../../src/http/route.ts';
@@ -49,6 +50,7 @@ test('the table says of every limit what the code does', () => {
     'a body that is read as a stream (bulk, import), while the gateway waits for it': `${bytes(STREAM_WINDOW_BYTES)} in ${seconds(STREAM_WINDOW_MS)}`,
     'a whole request, however steadily it moves': seconds(SERVER_LIMITS.requestTimeoutMs),
     'an answer, once the whole request is here': '5 s',
+    "of these, a filing's wait for its turn while enough others are at work": seconds(DOOR_PATIENCE_MS),
     'what `Prefer: wait=n` adds where an operation waits for news': seconds(1_000 * MAX_WAIT_SECONDS),
     'an idle connection between requests': seconds(SERVER_LIMITS.keepAliveTimeoutMs),
     'a connection on which nothing moves either way': seconds(SERVER_LIMITS.silenceTimeoutMs),
