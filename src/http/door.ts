@@ -130,8 +130,8 @@ function isSmall({ headers }: IncomingMessage): boolean {
 }
 
 /**
- * The id of the key that a filing claims to be signed with, if that is told at once; its body stays there to be read. Whoever sends his
- * body later goes the usual way, where somebody watches how long that takes.
+ * The id of the key that a filing claims to be signed with, if that is told at once; its body stays there to be read. Of whoever sends his
+ * body later, or a large one, it is not known: once it is his turn somebody watches how long that takes.
  */
 function peek(incoming: IncomingMessage, isRead: boolean, look: (kid: string | undefined) => void): void {
   process.nextTick(() => {
