@@ -35,7 +35,7 @@ export interface Door {
 const BEGUN_A_TURN = 64;
 /** Twice as long as the last of those who are let in should wait in all. */
 export const DOOR_PATIENCE_MS = 2_000;
-/** What is larger, or is not told, goes the usual way: its body has to be watched. */
+/** Of what is larger, or is not told, it is not looked whose it is: its body has to be watched once it is read. */
 const BODY_BYTES_MAX = 64 * 1024;
 
 /** Of bodies that wait to be read: as much as filings may have that are inside. */

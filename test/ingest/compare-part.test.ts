@@ -11,6 +11,7 @@ import { readComparable } from '../../src/storage/findings.ts';
 import { CARRIED_FEN, CARRIED_RULE, vatReturn } from '../support/compared.ts';
 import { createTestDatabase, type TestDatabase } from '../support/database.ts';
 import type { Payload } from '../support/filer.ts';
+import { gate } from '../support/gate.ts';
 import { MemoryDirectory, registration, type TestIngest, testIngest } from '../support/ingest.ts';
 import { freshUscc } from '../support/parties.ts';
 import { comparedExamples, storeUnchecked } from '../support/stored.ts';
@@ -282,30 +283,23 @@ describe('what was filed for the period after', () => {
     const october = await stored('tax-b', vatReturn(filer, '2026-10', CARRIED_FEN + 1));
     await compare('tax-b');
     const september = await stored('tax-a', vatReturn(filer, '2026-09', 0));
-    let store = (): void => {};
-    const mayStore = new Promise<void>((resolve) => {
-      store = resolve;
-    });
-    let isRead = (): void => {};
-    const hasRead = new Promise<void>((resolve) => {
-      isRead = resolve;
-    });
+    const [mayStore, hasRead] = [gate(), gate()];
     const waiting = (tx: TransactionSql): TransactionSql =>
       new Proxy(tx, {
         apply(target, self, args) {
           const query = Reflect.apply(target as never, self, args);
           if (!String(args[0]).includes('SET findings = excluded')) return query;
-          isRead();
-          return mayStore.then(() => query);
+          hasRead.open();
+          return mayStore.opened.then(() => query);
         },
       });
     const first = compare('tax-a', { wrap: waiting });
-    await hasRead;
+    await hasRead.opened;
     const corrected = vatReturn(filer, '2026-09', 1, { kind: 'correction', supersedes: september });
     await stored('tax-b', corrected);
     const second = compare('tax-b');
     await new Promise((resolve) => setTimeout(resolve, 300));
-    store();
+    mayStore.open();
     await Promise.all([first, second]);
     expect(await differs(october)).toBe(false);
   });

@@ -6,6 +6,7 @@ import { headsSince } from '../../src/log/heads.ts';
 import { leafHash, merkleTree, verifyInclusion } from '../../src/log/merkle.ts';
 import { freshCheckpoint, newestCheckpoint } from '../../src/log/tree.ts';
 import { sha256 } from '../../src/std/bytes.ts';
+import { gate } from '../support/gate.ts';
 import { silentLogger } from '../support/logger.ts';
 import { createOfficeLogs, type OfficeLogs } from './office-log.ts';
 
@@ -155,23 +156,16 @@ describe('heads', () => {
   test('never miss a transaction that began before the cursor and committed after it', async () => {
     const { sql } = logs.database.db;
     await logs.addOffice('head-slow', 'psb');
-    let release = (): void => {};
-    const held = new Promise<void>((resolve) => {
-      release = resolve;
-    });
-    let grown = (): void => {};
-    const isGrown = new Promise<void>((resolve) => {
-      grown = resolve;
-    });
+    const [held, grown] = [gate(), gate()];
     const slow = sql.begin(async (tx) => {
       await tx`UPDATE office_head SET size = 7, txid = pg_current_xact_id() WHERE office = 'head-slow'`;
-      grown();
-      await held;
+      grown.open();
+      await held.opened;
     });
-    await isGrown;
+    await grown.opened;
     await logs.file('head-a', 1);
     const { next } = await heads('0');
-    release();
+    held.open();
     await slow;
     expect((await heads(next)).items).toContainEqual({ office: 'head-slow', size: 7 });
   });
